@@ -23,14 +23,14 @@ enum class ErrorKind : uint8_t {
   memory,
   interrupted,
   internal,
-  type_promotion,               // ValueError: no implicit promotion path
-  tracer_bool,                  // TracerBoolConversionError
-  concretization,               // ConcretizationTypeError
-  tracer_integer,               // TracerIntegerConversionError
-  tracer_array,                 // TracerArrayConversionError
-  unexpected_tracer,            // UnexpectedTracerError
-  non_concrete_boolean_index,   // NonConcreteBooleanIndexError
-  floating_point,               // debug_nans
+  type_promotion,              // ValueError: no implicit promotion path
+  tracer_bool,                 // TracerBoolConversionError
+  concretization,              // ConcretizationTypeError
+  tracer_integer,              // TracerIntegerConversionError
+  tracer_array,                // TracerArrayConversionError
+  unexpected_tracer,           // UnexpectedTracerError
+  non_concrete_boolean_index,  // NonConcreteBooleanIndexError
+  floating_point,              // debug_nans
 };
 
 class Error : public std::exception {
@@ -76,10 +76,10 @@ template <class... Parts>
 
 [[noreturn]] void check_failed(const char* file, int line, const char* what);
 
-#define COTAN_CHECK(cond)                                   \
-  do {                                                      \
-    if (!(cond)) [[unlikely]]                               \
-      ::cotan::check_failed(__FILE__, __LINE__, #cond);     \
+#define COTAN_CHECK(cond)                               \
+  do {                                                  \
+    if (!(cond)) [[unlikely]]                           \
+      ::cotan::check_failed(__FILE__, __LINE__, #cond); \
   } while (0)
 
 }  // namespace cotan

@@ -136,8 +136,8 @@ class SmallVector {
   friend auto operator<=>(const SmallVector& a, const SmallVector& b)
     requires std::three_way_comparable<T>
   {
-    return std::lexicographical_compare_three_way(a.begin(), a.end(),
-                                                  b.begin(), b.end());
+    return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(),
+                                                  b.end());
   }
 
  private:
@@ -147,8 +147,8 @@ class SmallVector {
   }
   void grow(size_t n) {
     size_t cap = std::max<size_t>(n, 2 * size_t(capacity_));
-    T* fresh = static_cast<T*>(::operator new(cap * sizeof(T),
-                                              std::align_val_t(alignof(T))));
+    T* fresh = static_cast<T*>(
+        ::operator new(cap * sizeof(T), std::align_val_t(alignof(T))));
     std::uninitialized_move_n(data(), size_, fresh);
     std::destroy_n(data(), size_);
     free_heap();

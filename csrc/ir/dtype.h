@@ -1,0 +1,146 @@
+// Element types. Start here for "what is a float", sizes and names; the
+// promotion lattice is NumPy-level semantics and lives in csrc/jnp.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace cotan {
+
+enum class DType : uint8_t {
+  bool_,
+  i8,
+  i16,
+  i32,
+  i64,
+  u8,
+  u16,
+  u32,
+  u64,
+  f16,
+  bf16,
+  f32,
+  f64,
+  c64,
+  c128,
+  key,     // a threefry key: two u32 words, opaque to arithmetic
+  float0,  // tangent type of integers; holds no data
+};
+inline constexpr int kNumDTypes = int(DType::float0) + 1;
+
+// 16-bit floats as storage; arithmetic happens in float.
+struct f16_t {
+  uint16_t bits;
+};
+struct bf16_t {
+  uint16_t bits;
+};
+float to_float(f16_t x) noexcept;
+float to_float(bf16_t x) noexcept;
+f16_t to_f16(float x) noexcept;    // round to nearest even
+bf16_t to_bf16(float x) noexcept;  // round to nearest even
+
+namespace detail {
+inline constexpr uint8_t kItemSize[kNumDTypes] = {1, 1, 2, 4, 8, 1,  2, 4, 8,
+                                                  2, 2, 4, 8, 8, 16, 8, 1};
+}
+constexpr int64_t itemsize(DType t) { return detail::kItemSize[int(t)]; }
+constexpr bool is_signed_int(DType t) {
+  return t >= DType::i8 && t <= DType::i64;
+}
+constexpr bool is_unsigned_int(DType t) {
+  return t >= DType::u8 && t <= DType::u64;
+}
+constexpr bool is_int(DType t) { return t >= DType::i8 && t <= DType::u64; }
+constexpr bool is_half(DType t) { return t == DType::f16 || t == DType::bf16; }
+constexpr bool is_float(DType t) { return t >= DType::f16 && t <= DType::f64; }
+constexpr bool is_complex(DType t) {
+  return t == DType::c64 || t == DType::c128;
+}
+constexpr bool is_inexact(DType t) { return is_float(t) || is_complex(t); }
+constexpr bool is_numeric(DType t) { return is_int(t) || is_inexact(t); }
+// c64 -> f32, c128 -> f64, others unchanged.
+constexpr DType real_dtype(DType t) {
+  return t == DType::c64 ? DType::f32 : t == DType::c128 ? DType::f64 : t;
+}
+constexpr DType complex_dtype(DType t) {
+  return t == DType::f64 || t == DType::c128 ? DType::c128 : DType::c64;
+}
+constexpr DType unsigned_of_size(int64_t bytes) {
+  return bytes == 1   ? DType::u8
+         : bytes == 2 ? DType::u16
+         : bytes == 4 ? DType::u32
+                      : DType::u64;
+}
+constexpr int bit_width(DType t) {
+  return t == DType::bool_ ? 1 : int(8 * itemsize(t));
+}
+
+std::string_view dtype_name(DType t);   // "float32", "key<fry>"
+std::string_view dtype_short(DType t);  // "f32", as jaxprs print it
+bool parse_dtype(std::string_view name, DType* out);
+inline void append_to(std::string& out, DType t) { out += dtype_short(t); }
+
+template <class T>
+struct dtype_of;
+#define COTAN_DTYPE_OF(T, D)                 \
+  template <>                                \
+  struct dtype_of<T> {                       \
+    static constexpr DType value = DType::D; \
+  };
+COTAN_DTYPE_OF(bool, bool_)
+COTAN_DTYPE_OF(int8_t, i8)
+COTAN_DTYPE_OF(int16_t, i16) COTAN_DTYPE_OF(int32_t, i32)
+    COTAN_DTYPE_OF(int64_t, i64) COTAN_DTYPE_OF(uint8_t, u8)
+        COTAN_DTYPE_OF(uint16_t, u16) COTAN_DTYPE_OF(uint32_t, u32)
+            COTAN_DTYPE_OF(uint64_t, u64) COTAN_DTYPE_OF(f16_t, f16)
+                COTAN_DTYPE_OF(bf16_t, bf16) COTAN_DTYPE_OF(float, f32)
+                    COTAN_DTYPE_OF(double, f64)
+                        COTAN_DTYPE_OF(std::complex<float>, c64)
+                            COTAN_DTYPE_OF(std::complex<double>, c128)
+#undef COTAN_DTYPE_OF
+
+    // Calls f.template operator()<T>() with the storage type of t.
+    // key and float0 hold no arithmetic type: they go as u64 and u8.
+    template <class F>
+    decltype(auto) visit_dtype(DType t, F&& f) {
+  switch (t) {
+    case DType::bool_:
+      return f.template operator()<bool>();
+    case DType::i8:
+      return f.template operator()<int8_t>();
+    case DType::i16:
+      return f.template operator()<int16_t>();
+    case DType::i32:
+      return f.template operator()<int32_t>();
+    case DType::i64:
+      return f.template operator()<int64_t>();
+    case DType::u8:
+    case DType::float0:
+      return f.template operator()<uint8_t>();
+    case DType::u16:
+      return f.template operator()<uint16_t>();
+    case DType::u32:
+      return f.template operator()<uint32_t>();
+    case DType::u64:
+    case DType::key:
+      return f.template operator()<uint64_t>();
+    case DType::f16:
+      return f.template operator()<f16_t>();
+    case DType::bf16:
+      return f.template operator()<bf16_t>();
+    case DType::f32:
+      return f.template operator()<float>();
+    case DType::f64:
+      return f.template operator()<double>();
+    case DType::c64:
+      return f.template operator()<std::complex<float>>();
+    case DType::c128:
+      return f.template operator()<std::complex<double>>();
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace cotan
