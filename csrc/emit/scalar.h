@@ -18,17 +18,11 @@
 #include <functional>
 #include <span>
 
+#include "emit/scalar_fwd.h"
 #include "ir/dtype.h"
 #include "ir/literal.h"
 
 namespace cotan {
-
-struct Scalar {
-  uint64_t v = 0;   // meaning belongs to the emitter; real part of complex
-  uint64_t im = 0;  // imaginary part, complex only
-  DType dtype = DType::f32;
-};
-using Scalars = std::span<const Scalar>;
 
 enum class UnaryOp : uint8_t {
   neg,   // floats: flips the sign bit; ints: wraps

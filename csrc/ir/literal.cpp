@@ -1,8 +1,6 @@
 #include "ir/literal.h"
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 
 namespace cotan {
 
@@ -143,24 +141,6 @@ int64_t Literal::to_int() const {
 void append_to(std::string& out, const Literal& lit) {
   if (lit.dtype == DType::bool_) {
     append_to(out, get<bool>(lit));
-  } else if (lit.dtype == DType::f32) {
-    float v = get<float>(lit);
-    char buf[32];
-    if (std::isfinite(v)) {  // shortest float, not shortest double
-      std::snprintf(buf, sizeof buf, "%.9g", double(v));
-      for (int p = 1; p < 9; ++p) {
-        char shorter[32];
-        std::snprintf(shorter, sizeof shorter, "%.*g", p, double(v));
-        if (std::strtof(shorter, nullptr) == v) {
-          std::memcpy(buf, shorter, sizeof buf);
-          break;
-        }
-      }
-      out += buf;
-      if (!std::strpbrk(buf, ".en")) out += ".0";
-    } else {
-      append_to(out, double(v));
-    }
   } else if (is_float(lit.dtype)) {
     append_to(out, lit.to_double());
   } else if (is_complex(lit.dtype)) {

@@ -1,0 +1,208 @@
+// The primitive record: everything cotan knows about one operation, in one
+// place. A rule is a plain function; a null slot means "does not apply", and
+// the registry test says which slots must not be null.
+//
+// Start with `type` (all validation), `eval` (the reference), `jvp`,
+// `transpose` (iff linear in an operand) and `batch`. Then exactly one way to
+// run fast: scalar, view, generate, reduction, dot, kernel, inlined or expand.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "emit/scalar_fwd.h"
+#include "ir/jaxpr.h"
+#include "ir/value.h"
+
+namespace cotan {
+
+class GraphTrace;
+
+struct TypeArgs {
+  const Primitive& self;
+  std::span<const Aval> in;
+  const Params& params;
+};
+
+// ---- reference evaluation on host memory, row-major
+struct HostView {
+  DType dtype;
+  std::span<const int64_t> shape;
+  void* data;
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+struct EvalArgs {
+  const Primitive& self;
+  const Params& params;
+  std::span<const HostView> in;
+  std::span<const HostView> out;  // allocated, of the types that `type` gave
+};
+
+// ---- differentiation. A null tangent or cotangent is a symbolic zero.
+struct JvpArgs {
+  const Primitive& self;
+  const Params& params;
+  std::span<const Value> x;  // primals
+  std::span<const Value> t;  // tangents; at least one is not null
+};
+struct Dual {
+  Values primals, tangents;
+};
+
+// What remains of a linearized operation: applied to tangents it gives output
+// tangents. Runs under the tangent trace.
+class TangentFn {
+ public:
+  virtual ~TangentFn() = default;
+  virtual Values apply(std::span<const Value> tangents) = 0;
+};
+struct LinearizeArgs {
+  const Primitive& self;
+  const Params& params;
+  std::span<const Value> x;
+  std::span<const bool> nonzero;  // which operands have a tangent
+};
+struct Linearized {
+  Values primals;
+  std::unique_ptr<TangentFn> tangent;
+};
+
+struct TransposeArgs {
+  const Primitive& self;
+  const Params& params;
+  std::span<const Value> ct;    // per output, null: zero
+  std::span<const Value> x;     // per operand; null marks the linear ones
+  std::span<const Aval> avals;  // of the operands
+};
+
+// ---- batching
+inline constexpr int64_t kNotBatched = -1;
+struct BatchArgs {
+  const Primitive& self;
+  const Params& params;
+  std::span<const Value> x;
+  std::span<const int64_t> dims;  // batch axis of each operand, or kNotBatched
+  int64_t size;                   // of the batch axis
+};
+struct Batched {
+  Values values;
+  SmallVector<int64_t, 4> dims;
+};
+
+// ---- running fast
+// View: each output element is one operand element (data movement).
+// operand_index[d] = (offset + step * output_index[out_dim]) / dilation.
+struct ViewDim {
+  int64_t out_dim = -1;  // -1: the index is `offset`
+  int64_t step = 1;
+  int64_t offset = 0;
+  int64_t dilation = 1;  // not divisible: outside
+};
+struct View {
+  SmallVector<ViewDim, 6> dims;  // one per operand dimension
+  bool reshape = false;          // instead of dims: same row-major order
+  bool guarded = false;          // an index outside the operand reads operand 1
+};
+struct ViewArgs {
+  const Params& params;
+  std::span<const Aval> in;
+  const Aval& out;
+};
+
+enum class Monoid : uint8_t {
+  sum,
+  prod,
+  max,
+  min,
+  and_,
+  or_,
+  xor_,
+  argmax,
+  argmin,
+};
+std::string_view enum_name(Monoid m);
+struct Reduction {
+  Monoid monoid;
+  Axes axes;  // of the operand, ascending
+};
+
+// Contraction as in dot_general; output is batch, lhs free, rhs free.
+struct Contraction {
+  Axes lhs_contract, rhs_contract, lhs_batch, rhs_batch;
+};
+
+// A call of a plain C++ kernel of the runtime, found by name.
+struct KernelSpec {
+  const char* name;
+  std::vector<int64_t> attrs;  // layout: runtime/kernels/kernels.h
+  int64_t scratch_bytes = 0;
+};
+
+struct LowerArgs {
+  const Params& params;
+  std::span<const Aval> in;
+  std::span<const Aval> out;
+};
+
+enum PrimitiveFlags : uint32_t {
+  kNone = 0,
+  kCommutative = 1,
+  kLinear = 2,    // linear in all operands together (neg, reshape, ...)
+  kSeesHalf = 4,  // .scalar takes f16/bf16 lanes as they are
+  kNotDifferentiable = 8,  // output tangents are always zero
+  kStageOnly = 16,         // has no meaning outside a jaxpr
+};
+
+struct Primitive {
+  const char* name;
+  uint32_t flags = kNone;
+
+  Avals (*type)(const TypeArgs&);
+  void (*eval)(const EvalArgs&) = nullptr;
+
+  Dual (*jvp)(const JvpArgs&) = nullptr;
+  Linearized (*linearize)(const LinearizeArgs&) = nullptr;
+  Values (*transpose)(const TransposeArgs&) = nullptr;
+  Batched (*batch)(const BatchArgs&) = nullptr;
+
+  // Elementwise: operands have the output's shape or rank 0.
+  ScalarOuts (*scalar)(ScalarEmitter&, Scalars, const Params&) = nullptr;
+  View (*view)(const ViewArgs&) = nullptr;
+  // An output element from its own index (i64 lanes per output dimension).
+  ScalarOuts (*generate)(ScalarEmitter&, Scalars index,
+                         const LowerArgs&) = nullptr;
+  Reduction (*reduction)(const LowerArgs&) = nullptr;
+  Contraction (*dot)(const LowerArgs&) = nullptr;
+  KernelSpec (*kernel)(const LowerArgs&) = nullptr;
+  // The jaxpr that this operation stands for (call, custom_jvp, ...).
+  JaxprRef (*inlined)(const Params&) = nullptr;
+  // A decomposition into other primitives; always a legal fallback.
+  Values (*expand)(const Params&, std::span<const Value>) = nullptr;
+
+  // Evaluates a call-like primitive by binding (control flow, custom rules).
+  Values (*impl)(const Params&, std::span<const Value>) = nullptr;
+  // Called before an equation is recorded: may replace operands and params
+  // (custom rules trace their function here).
+  void (*stage)(GraphTrace&, Values& operands, Params& params) = nullptr;
+  // Simplification: the value an application equals, or null.
+  Value (*fold)(const Params&, std::span<const Value>) = nullptr;
+  // Dead outputs of a call-like primitive.
+  void (*dce)(Eqn&, const std::vector<bool>& used_outputs) = nullptr;
+  uint32_t (*effects)(const Params&) = nullptr;
+  // Vector operations per element, for fusion decisions.
+  float cost = 1;
+};
+
+// ---- registry. COTAN_REGISTER(sin_p) at namespace scope, once.
+std::span<const Primitive* const> registry();
+const Primitive* find_primitive(std::string_view name);
+struct Register {
+  explicit Register(const Primitive& p);
+};
+#define COTAN_REGISTER(p) \
+  static const ::cotan::Register register_##p { p }
+
+}  // namespace cotan

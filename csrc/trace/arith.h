@@ -1,0 +1,19 @@
+// The few operations that transforms need; defined in ops/.
+#pragma once
+
+#include "ir/value.h"
+
+namespace cotan {
+
+Value add_any(const Value& x, const Value& y);  // cotangent accumulation
+Value zeros(const Aval& aval);                  // a concrete or staged zero
+inline Value zeros_like(const Value& x) { return zeros(x.aval()); }
+Value broadcast_in_dim(const Value& x, Shape shape, Axes dims);
+Value move_axis(const Value& x, int64_t from, int64_t to);
+
+// Aval of a tangent: float0 for what has no derivative.
+inline Aval tangent_aval(const Aval& a) {
+  return is_inexact(a.dtype) ? a : Aval{DType::float0, false, a.shape};
+}
+
+}  // namespace cotan
