@@ -14,9 +14,16 @@ if(NOT LLVM_DIR)
         "Install it (pip install mlc-llvm-static) or set -DLLVM_DIR=...")
     endif()
   endforeach()
-  # Not in the cache: the path of an isolated pip build is gone next time.
+  # Not in the cache, and what find_package cached last time is forgotten:
+  # the environment of an isolated pip build is gone the next time.
   set(LLVM_DIR "${cmake-dir}")
+  foreach(entry ZLIB_LIBRARY_RELEASE ZLIB_INCLUDE_DIR zstd_DIR)
+    unset(${entry} CACHE)
+  endforeach()
   list(PREPEND CMAKE_PREFIX_PATH "${prefix}")
+  # The licenses of what libcotan contains travel with it.
+  install(DIRECTORY "${prefix}/../licenses/" DESTINATION cotan/licenses
+          FILES_MATCHING PATTERN "LLVM.txt" PATTERN "z*.txt")
 endif()
 set(ZLIB_USE_STATIC_LIBS ON)
 find_package(LLVM CONFIG REQUIRED)

@@ -1,0 +1,170 @@
+"""The wheel: what is in it, what it exports, and what users build on it."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from tests.support import run
+
+pytestmark = pytest.mark.slow
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder)
+    return folder
+
+
+def symbols(library, *flags):
+    return run("nm", *flags, library).splitlines()
+
+
+def test_size(wheel):
+    assert wheel.stat().st_size <= 30 * MEGABYTE
+
+
+def test_contents(unpacked):
+    package = unpacked / "cotan"
+    assert (package / "__init__.py").exists()
+    assert (package / "lib" / "libcotan.so").exists()
+    assert (package / "lib" / "cmake" / "cotan" / "cotanConfig.cmake").exists()
+    assert (package / "include" / "cotan" / "base" / "ref.h").exists()
+    assert len(list(package.glob("_core.*.so"))) == 1
+    assert len(list(package.glob("_dispatch.*.so"))) == 1
+    # Nothing of the build, the tests or the backends' insides.
+    top = {path.name for path in unpacked.iterdir()}
+    assert {name.split("-")[0] for name in top} == {"cotan"}
+    stray = [
+        path
+        for pattern in ("*.o", "*.a", "*.pyx", "*.cpp", "*.pyc", "backends/*")
+        for path in package.rglob(pattern)
+    ]
+    assert not stray
+
+
+def test_every_python_file_is_packed(unpacked, root):
+    listing = run("git", "ls-files", "python/cotan", cwd=root).split()
+    missing = [
+        name
+        for name in listing
+        if (root / name).exists()
+        and not (unpacked / pathlib.Path(name).relative_to("python")).exists()
+    ]
+    assert not missing
+
+
+def test_libraries_are_stripped(unpacked):
+    for library in unpacked.rglob("*.so"):
+        assert any("no symbols" in line for line in symbols(library)), library
+
+
+def test_no_llvm_symbol_is_visible(unpacked):
+    library = unpacked / "cotan" / "lib" / "libcotan.so"
+    lines = symbols(library, "-D")
+    assert any("5cotan" in line for line in lines)
+    foreign = [
+        line
+        for line in lines
+        if "llvm" in line.lower() or " deflate" in line or " ZSTD_" in line
+    ]
+    assert not foreign
+
+
+def test_needs_only_system_libraries(unpacked):
+    for library in unpacked.rglob("*.so"):
+        needed = {
+            line.split("[")[1].rstrip("]").split(".so")[0]
+            for line in run("readelf", "-d", library).splitlines()
+            if "(NEEDED)" in line
+        }
+        assert needed <= {
+            *("libcotan", "libstdc++", "libgcc_s", "libm", "libc"),
+            *("libpthread", "libdl", "librt", "ld-linux-x86-64"),
+            "ld-linux-aarch64",
+        }
+
+
+def test_imports_where_it_is_installed(installed, tmp_path):
+    code = "import cotan; print(cotan.__version__, cotan.__file__)"
+    version, file = run(installed, "-c", code, cwd=tmp_path).split()
+    assert version.count(".") == 2
+    assert pathlib.Path(file).is_relative_to(installed.parent.parent)
+
+
+def test_config_names_the_folders(installed, tmp_path):
+    for flag, name in [
+        ("--cmake-dir", "cotanConfig.cmake"),
+        ("--include-dir", "cotan/base/ref.h"),
+        ("--lib-dir", "libcotan.so"),
+        ("--prefix", "__init__.py"),
+    ]:
+        folder = run(installed, "-m", "cotan.config", flag, cwd=tmp_path)
+        assert (pathlib.Path(folder.strip()) / name).exists()
+
+
+PROJECT = """
+cmake_minimum_required(VERSION 3.24)
+project(user CXX)
+find_package(cotan 0.1 REQUIRED)
+add_executable(user user.cpp)
+target_link_libraries(user PRIVATE cotan::cotan)
+"""
+PROGRAM = """
+#include <cotan/base/error.h>
+#include <cstdio>
+
+int main() {
+  try {
+    cotan::throw_value("[user] it ", "links");
+  } catch (const cotan::Error& error) {
+    std::puts(error.what());
+  }
+}
+"""
+
+
+def test_find_package(installed, tmp_path):
+    """A C++ project of a user, against the installed wheel."""
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT)
+    (tmp_path / "user.cpp").write_text(PROGRAM)
+    where = run(installed, "-m", "cotan.config", "--cmake-dir", cwd=tmp_path)
+    build = tmp_path / "build"
+    run("cmake", "-S", tmp_path, "-B", build, f"-Dcotan_DIR={where.strip()}")
+    run("cmake", "--build", build)
+    assert run(build / "user") == "[user] it links\n"
+
+
+def test_every_public_header_compiles_alone(unpacked, tmp_path):
+    """What is installed includes only what is installed."""
+    include = unpacked / "cotan" / "include"
+    headers = sorted(h.relative_to(include) for h in include.rglob("*.h"))
+    text = "".join(f"#include <{header}>\n" for header in headers)
+    (tmp_path / "all.cpp").write_text(text)
+    flags = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
+    compiler = os.environ.get("CXX", "c++")
+    run(compiler, *flags, f"-I{include}", tmp_path / "all.cpp")
+
+
+@pytest.mark.parametrize("other", ["numba", "jax", "torch"])
+@pytest.mark.parametrize("first", ["cotan", "other"])
+def test_lives_beside_other_llvms(other, first):
+    """Each brings an LLVM (or XLA) of its own into the process."""
+    pytest.importorskip(other)
+    use = {
+        "numba": "import numba; assert numba.njit(lambda x: x + 1)(1) == 2",
+        "jax": "import jax; assert jax.jit(lambda x: x + 1)(1) == 2",
+        "torch": "import torch; assert int(torch.ones(2).sum()) == 2",
+    }[other]
+    ours = "import cotan; assert cotan.__version__"
+    lines = [ours, use] if first == "cotan" else [use, ours]
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
