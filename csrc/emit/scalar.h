@@ -18,9 +18,9 @@
 #include <functional>
 #include <span>
 
-#include "emit/scalar_fwd.h"
 #include "ir/dtype.h"
 #include "ir/literal.h"
+#include "ir/scalar_fwd.h"
 
 namespace cotan {
 

@@ -10,8 +10,8 @@
 #include <memory>
 #include <span>
 
-#include "emit/scalar_fwd.h"
 #include "ir/jaxpr.h"
+#include "ir/scalar_fwd.h"
 #include "ir/value.h"
 
 namespace cotan {
