@@ -4,7 +4,8 @@
 //
 // Start with `type` (all validation), `eval` (the reference), `jvp`,
 // `transpose` (iff linear in an operand) and `batch`. Then exactly one way to
-// run fast: scalar, view, generate, reduction, dot, kernel, inlined or expand.
+// run fast: scalar, view, update, concat, generate, reduction, dot, kernel,
+// inlined or expand.
 #pragma once
 
 #include <memory>
@@ -94,12 +95,16 @@ struct Batched {
 
 // ---- running fast
 // View: each output element is one operand element (data movement).
-// operand_index[d] = (offset + step * output_index[out_dim]) / dilation.
+// operand_index[d] = (offset + step * output_index[out_dim]) / dilation,
+// plus, if `start` names an operand (a rank-0 integer), its value clamped to
+// 0 <= value <= max_start (dynamic_slice).
 struct ViewDim {
   int64_t out_dim = -1;  // -1: the index is `offset`
   int64_t step = 1;
   int64_t offset = 0;
   int64_t dilation = 1;  // not divisible: outside
+  int32_t start = -1;    // operand that holds a run-time start, or -1
+  int64_t max_start = 0;
 };
 struct View {
   SmallVector<ViewDim, 6> dims;  // one per operand dimension
@@ -171,6 +176,12 @@ struct Primitive {
   // Elementwise: operands have the output's shape or rank 0.
   ScalarOuts (*scalar)(ScalarEmitter&, Scalars, const Params&) = nullptr;
   View (*view)(const ViewArgs&) = nullptr;
+  // The result is operand 0 with operand 1 written over part of it
+  // (dynamic_update_slice): dims has one entry per dimension of the result,
+  // whose out_dim names a dimension of operand 1. In place where possible.
+  View (*update)(const ViewArgs&) = nullptr;
+  // The operands one after another along the axis returned (concatenate).
+  int64_t (*concat)(const LowerArgs&) = nullptr;
   // An output element from its own index (i64 lanes per output dimension).
   ScalarOuts (*generate)(ScalarEmitter&, Scalars index,
                          const LowerArgs&) = nullptr;
