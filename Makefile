@@ -71,14 +71,14 @@ bench: dev $(VENV)/bench.installed
 accuracy: dev $(VENV)/test.installed
 	@$(PY) tests/accuracy.py --all
 
-CPP := $(shell git ls-files 'csrc/**.h' 'csrc/**.cpp' 'tests/cpp/*' 'examples/cpp/*.cpp' 2>/dev/null | grep -E '\.(h|cpp)$$')
+CPP := git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/cpp/*' 'examples/*.cpp' | grep -E '\.(h|cpp)$$'
 
 format: $(VENV)/dev.installed
-	@clang-format -i $(CPP)
+	@clang-format -i $$($(CPP))
 	@ruff format -q . && ruff check -q --fix .
 
 check: $(VENV)/dev.installed
-	@clang-format --dry-run -Werror $(CPP)
+	@clang-format --dry-run -Werror $$($(CPP))
 	@ruff format --check . && ruff check .
 	@$(PY) tools/sizes.py
 

@@ -31,6 +31,8 @@ target_compile_options(
             # The same bits on every host: a*b+c is contracted where we write
             # fma and nowhere else.
             -ffp-contract=off
+            # Nobody replaces our functions at load time: inline them.
+            -fno-semantic-interposition
             # Lets the linker drop what nothing reaches (--gc-sections).
             -ffunction-sections -fdata-sections)
 if(COTAN_WERROR)

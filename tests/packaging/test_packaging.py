@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import zipfile
@@ -75,6 +76,18 @@ def test_no_llvm_symbol_is_visible(unpacked):
         if "llvm" in line.lower() or " deflate" in line or " ZSTD_" in line
     ]
     assert not foreign
+
+
+def test_modules_keep_no_state_of_the_core(root):
+    """An inline variable or a static in an inline function of a header would
+    exist once per extension module, and once more in libcotan."""
+    for library in (root / "python" / "cotan").glob("*.so"):
+        state = [
+            line
+            for line in symbols(library, "-C", "--defined-only")
+            if re.search(r" [bBdDuV] (guard variable for )?cotan::", line)
+        ]
+        assert not state, library
 
 
 def test_needs_only_system_libraries(unpacked):
