@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -50,10 +51,21 @@ std::string show(const T& value) {
   }
 }
 
+// Integers compare by value, whatever their signs and widths.
+template <class A, class B>
+bool same(const A& a, const B& b) {
+  if constexpr (std::is_integral_v<A> && std::is_integral_v<B> &&
+                !std::is_same_v<A, B>) {
+    return std::cmp_equal(a, b);
+  } else {
+    return a == b;
+  }
+}
+
 template <class A, class B>
 void check_equal(const char* file, int line, const char* text, const A& a,
                  const B& b) {
-  if (!(a == b)) {
+  if (!same(a, b)) {
     fail(file, line, cat(text, ": got ", show(a), " and ", show(b)));
   }
 }

@@ -1,0 +1,31 @@
+#include <algorithm>
+
+#include "runtime/kernels/kernels.h"
+
+namespace cotan {
+
+int threefry_kernel(const KernelCall*);
+int random_bits_kernel(const KernelCall*);
+
+namespace {
+
+constexpr std::string_view kNames[] = {
+    "threefry2x32",
+    "random_bits",
+};
+constexpr KernelFn kKernels[] = {
+    threefry_kernel,
+    random_bits_kernel,
+};
+static_assert(std::size(kNames) == std::size(kKernels));
+
+}  // namespace
+
+KernelFn find_kernel(std::string_view name) noexcept {
+  auto* at = std::find(std::begin(kNames), std::end(kNames), name);
+  return at == std::end(kNames) ? nullptr : kKernels[at - std::begin(kNames)];
+}
+
+std::span<const std::string_view> kernel_names() noexcept { return kNames; }
+
+}  // namespace cotan
