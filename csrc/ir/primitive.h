@@ -142,7 +142,7 @@ struct Contraction {
 // A call of a plain C++ kernel of the runtime, found by name.
 struct KernelSpec {
   const char* name;
-  std::vector<int64_t> attrs;  // layout: runtime/kernels/kernels.h
+  std::vector<int64_t> attrs;  // layout: ir/kernel_attrs.h
   int64_t scratch_bytes = 0;
 };
 

@@ -81,8 +81,8 @@ Value dynamic_slice(const Value& x, std::span<const Value> starts, Dims sizes);
 Value dynamic_update_slice(const Value& x, const Value& update,
                            std::span<const Value> starts);
 Value gather(const Value& x, const Value& indices, GatherParams params);
-Value scatter(const Value& x, const Value& indices, const Value& updates,
-              ScatterParams params);
+Value scatter(ScatterKind kind, const Value& x, const Value& indices,
+              const Value& updates, ScatterParams params);
 
 // ---- reductions; axes must be distinct and in range
 Value reduce(const Value& x, Monoid monoid, Axes axes);  // not arg*

@@ -162,15 +162,14 @@ struct GatherParams {
         field("fill_value", &GatherParams::fill_value)};
   }
 };
+// One record per ScatterKind, so the kind is not a parameter.
 struct ScatterParams {
-  ScatterKind kind = ScatterKind::set;
   Axes update_window_dims, inserted_window_dims, scatter_dims_to_operand_dims,
       operand_batching_dims, scatter_indices_batching_dims;
   GatherMode mode = GatherMode::fill_or_drop;
   bool indices_are_sorted = false, unique_indices = false;
   static constexpr auto fields() {
     return std::tuple{
-        field("kind", &ScatterParams::kind),
         field("update_window_dims", &ScatterParams::update_window_dims),
         field("inserted_window_dims", &ScatterParams::inserted_window_dims),
         field("scatter_dims_to_operand_dims",
