@@ -82,10 +82,12 @@ struct LargeHeap {
 };
 
 // Never destroyed: blocks may be freed during exit.
+void register_fork_handlers() noexcept;
 LargeHeap& large_heap() noexcept {
   alignas(LargeHeap) static char storage[sizeof(LargeHeap)];
   static LargeHeap* heap = [] {
     auto* h = new (storage) LargeHeap;
+    register_fork_handlers();
     h->limit =
         size_t(env_int("COTAN_CACHE_LIMIT", int64_t(memory_limit() / 4)));
     return h;
@@ -309,7 +311,10 @@ struct SmallHeap {
 
 SmallHeap& small_heap() noexcept {
   alignas(SmallHeap) static char storage[sizeof(SmallHeap)];
-  static SmallHeap* heap = new (storage) SmallHeap;
+  static SmallHeap* heap = [] {
+    register_fork_handlers();
+    return new (storage) SmallHeap;
+  }();
   return *heap;
 }
 
@@ -323,6 +328,11 @@ void unlock_all() noexcept {
   large_heap().mutex.unlock();
   small_heap().mutex.unlock();
   for (Central& c : small_heap().classes) c.mutex.unlock();
+}
+void register_fork_handlers() noexcept {
+  static std::once_flag once;
+  std::call_once(
+      once, [] { pthread_atfork(lock_all, unlock_all, unlock_all); });
 }
 
 // Fills `list` from the central list, or from fresh memory. False if there is
@@ -382,11 +392,6 @@ struct CacheOwner {
 // Null once the thread is ending, or without memory.
 ThreadCache* make_cache() noexcept {
   if (t_ended) return nullptr;
-  static bool forks = [] {
-    pthread_atfork(lock_all, unlock_all, unlock_all);
-    return true;
-  }();
-  (void)forks;
   auto* cache = new (std::nothrow) ThreadCache;
   if (!cache) return nullptr;
   static thread_local CacheOwner owner;
