@@ -67,6 +67,15 @@ Scalar ScalarEmitter::fma(Scalar x, Scalar y, Scalar z) {
   return raw_fma(x, y, z);
 }
 
+Scalar ScalarEmitter::abs(Scalar x) {
+  if (is_complex(x.dtype)) return emit_complex_abs(*this, x);
+  return unary(UnaryOp::abs, x);
+}
+Scalar ScalarEmitter::sqrt(Scalar x) {
+  if (is_complex(x.dtype)) return emit_complex_sqrt(*this, x);
+  return unary(UnaryOp::sqrt, x);
+}
+
 Scalar ScalarEmitter::compare(CompareOp op, Scalar x, Scalar y) {
   if (!is_complex(x.dtype)) return raw_compare(op, x, y);
   Scalar a = real(x), b = imag(x), c = real(y), d = imag(y);

@@ -100,8 +100,8 @@ class ScalarEmitter {
   Scalar div(Scalar x, Scalar y);  // complex: scaled (Smith/ldexp)
   Scalar rem(Scalar x, Scalar y) { return binary(BinaryOp::rem, x, y); }
   Scalar fma(Scalar x, Scalar y, Scalar z);  // x * y + z, one rounding
-  Scalar abs(Scalar x) { return unary(UnaryOp::abs, x); }
-  Scalar sqrt(Scalar x) { return unary(UnaryOp::sqrt, x); }
+  Scalar abs(Scalar x);                      // complex: the modulus, real
+  Scalar sqrt(Scalar x);                     // complex: the principal root
   Scalar trunc(Scalar x) { return unary(UnaryOp::trunc, x); }
   Scalar floor(Scalar x) { return unary(UnaryOp::floor, x); }
   Scalar ceil(Scalar x) { return unary(UnaryOp::ceil, x); }
@@ -184,5 +184,7 @@ class ScalarEmitter {
 // The shared bodies (emit/math*.cpp, emit/complex_math.cpp).
 Scalar emit_math(ScalarEmitter& e, MathFn fn, Scalar x, Scalar y);
 Scalar emit_complex_math(ScalarEmitter& e, MathFn fn, Scalar x, Scalar y);
+Scalar emit_complex_sqrt(ScalarEmitter& e, Scalar x);
+Scalar emit_complex_abs(ScalarEmitter& e, Scalar x);
 
 }  // namespace cotan
