@@ -38,5 +38,6 @@ def test_cpp(binary, name):
         "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_init_order=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    output = run(binary, name, env={**os.environ, **options})
+    env = {**os.environ, **options}
+    output = run(binary, name, env=env, timeout=120)
     assert "1 run, 0 failed" in output
