@@ -33,15 +33,15 @@ struct FusedStep {
 
 // out[batch, i, j] = sum over k of lhs[batch, i, k] * rhs[batch, k, j], with
 // element strides; accumulated in f32 for 16-bit floats, else in the dtype.
-// The output is dense in the order batch, m, n. With an epilogue the product
-// node of that kernel is this sum and its stores replace the plain one.
+// The plain store has unit stride along n. With an epilogue the product node
+// of that kernel is this sum, and its stores replace the plain one.
 struct Gemm {
   DType dtype = DType::f32;      // of lhs and rhs
   DType out_dtype = DType::f32;  // of the product (preferred element type)
   int64_t m = 1, n = 1, k = 1;
   SmallVector<int64_t, 2> batch;  // extents, outermost first
-  SmallVector<int64_t, 2> lhs_batch, rhs_batch;
-  int64_t lhs_m = 0, lhs_k = 0, rhs_k = 0, rhs_n = 0;
+  SmallVector<int64_t, 2> lhs_batch, rhs_batch, out_batch;
+  int64_t lhs_m = 0, lhs_k = 0, rhs_k = 0, rhs_n = 0, out_m = 0;
   int64_t lhs_offset = 0, rhs_offset = 0;
 };
 struct GemmStep {
