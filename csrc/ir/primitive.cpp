@@ -27,6 +27,35 @@ std::string_view enum_name(Monoid m) {
   return names[int(m)];
 }
 
+namespace {
+
+// The least and the greatest value of a dtype.
+Literal extreme(DType t, bool greatest) {
+  if (is_complex(t)) {
+    double inf = greatest ? __builtin_inf() : -__builtin_inf();
+    return Literal::from_complex(t, {inf, inf});
+  }
+  if (is_float(t))
+    return Literal::from_double(t, greatest ? __builtin_inf()
+                                            : -__builtin_inf());
+  if (t == DType::bool_) return Literal::from_int(t, greatest);
+  if (is_unsigned_int(t)) return Literal::from_int(t, greatest ? -1 : 0);
+  int64_t top = int64_t(~uint64_t{0} >> (65 - bit_width(t)));
+  return Literal::from_int(t, greatest ? top : -top - 1);
+}
+
+}  // namespace
+
+Literal monoid_identity(Monoid m, DType t) {
+  switch (m) {
+    case Monoid::prod: return Literal::from_double(t, 1);
+    case Monoid::max: return extreme(t, false);
+    case Monoid::min: return extreme(t, true);
+    case Monoid::and_: return Literal::from_int(t, -1);
+    default: return Literal::from_int(t, 0);
+  }
+}
+
 Avals avals_of(std::span<const Value> values) {
   Avals out;
   for (const Value& v : values) out.push_back(v.aval());

@@ -129,6 +129,8 @@ enum class Monoid : uint8_t {
   argmin,
 };
 std::string_view enum_name(Monoid m);
+// What a reduction over nothing gives (not for arg*).
+Literal monoid_identity(Monoid m, DType t);
 struct Reduction {
   Monoid monoid;
   Axes axes;  // of the operand, ascending

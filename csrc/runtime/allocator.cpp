@@ -331,8 +331,8 @@ void unlock_all() noexcept {
 }
 void register_fork_handlers() noexcept {
   static std::once_flag once;
-  std::call_once(
-      once, [] { pthread_atfork(lock_all, unlock_all, unlock_all); });
+  std::call_once(once,
+                 [] { pthread_atfork(lock_all, unlock_all, unlock_all); });
 }
 
 // Fills `list` from the central list, or from fresh memory. False if there is

@@ -43,7 +43,7 @@ SetTrace::SetTrace(Trace& t) noexcept : previous_(tls_current) {
 }
 SetTrace::~SetTrace() { tls_current = previous_; }
 
-Values bind(const Primitive& p, std::span<const Value> x,
+Values bind_all(const Primitive& p, std::span<const Value> x,
             const Params& params) {
   return current_trace().process(p, x, params);
 }
@@ -121,7 +121,7 @@ Values eval_jaxpr(const Jaxpr& j, std::span<const Value> args) {
   for (const Eqn& e : j.eqns) {
     Values in;
     for (Atom a : e.in) in.push_back(read(a));
-    Values out = bind(*e.prim, in, e.params);
+    Values out = bind_all(*e.prim, in, e.params);
     COTAN_CHECK(out.size() == e.out.size());
     for (size_t i = 0; i < out.size(); ++i)
       env[size_t(e.out[i])] = std::move(out[i]);

@@ -1,4 +1,4 @@
-// Traces interpret operations. bind() hands an operation to the current trace
+// Traces interpret operations. bind_all() hands an operation to the current trace
 // of this thread: the evaluating trace runs it, GraphTrace records it, the
 // transforms (transforms/) rewrite it and pass it on to their parent.
 //
@@ -41,20 +41,20 @@ class SetTrace {
 };
 Trace& eval_trace() noexcept;
 
-Values bind(const Primitive& p, std::span<const Value> x,
+Values bind_all(const Primitive& p, std::span<const Value> x,
             const Params& params = {});
-inline Values bind(const Primitive& p, std::initializer_list<Value> x,
+inline Values bind_all(const Primitive& p, std::initializer_list<Value> x,
                    const Params& params = {}) {
-  return bind(p, std::span(x.begin(), x.size()), params);
+  return bind_all(p, std::span(x.begin(), x.size()), params);
 }
 // For primitives with one result.
 inline Value bind1(const Primitive& p, std::initializer_list<Value> x,
                    const Params& params = {}) {
-  return std::move(bind(p, std::span(x.begin(), x.size()), params)[0]);
+  return std::move(bind_all(p, std::span(x.begin(), x.size()), params)[0]);
 }
 inline Value bind1(const Primitive& p, std::span<const Value> x,
                    const Params& params = {}) {
-  return std::move(bind(p, x, params)[0]);
+  return std::move(bind_all(p, x, params)[0]);
 }
 
 // Runs one primitive on concrete values; the API layer installs the backend

@@ -139,7 +139,7 @@ Values backward_pass(const Jaxpr& j, std::span<const Value> known,
     bool all_known = true;
     for (const Value& v : in) all_known &= bool(v);
     if (!all_known) continue;
-    Values out = bind(*e.prim, in, e.params);
+    Values out = bind_all(*e.prim, in, e.params);
     for (size_t i = 0; i < out.size(); ++i) value[size_t(e.out[i])] = out[i];
     done[k] = true;
   }

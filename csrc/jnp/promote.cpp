@@ -1,0 +1,230 @@
+#include "jnp/promote.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "ops/lax.h"
+
+namespace cotan::jnp {
+
+namespace {
+
+// Lattice nodes: the dtypes, then the three weak kinds.
+constexpr int kWeakInt = kNumDTypes, kWeakFloat = kNumDTypes + 1,
+              kWeakComplex = kNumDTypes + 2, kNodes = kNumDTypes + 3;
+
+struct Lattice {
+  std::array<std::array<int8_t, kNodes>, kNodes> join{};
+
+  Lattice() {
+    std::array<std::array<bool, kNodes>, kNodes> above{};
+    auto edge = [&](int from, int to) {
+      above[size_t(from)][size_t(to)] = true;
+    };
+    auto n = [](DType t) { return int(t); };
+    using enum DType;
+    edge(n(bool_), kWeakInt);
+    edge(kWeakInt, n(u8)), edge(kWeakInt, n(i8));
+    edge(n(u8), n(i16)), edge(n(u8), n(u16));
+    edge(n(u16), n(i32)), edge(n(u16), n(u32));
+    edge(n(u32), n(i64)), edge(n(u32), n(u64));
+    edge(n(i8), n(i16)), edge(n(i16), n(i32)), edge(n(i32), n(i64));
+    edge(n(u64), kWeakFloat), edge(n(i64), kWeakFloat);
+    edge(kWeakFloat, n(bf16)), edge(kWeakFloat, n(f16));
+    edge(kWeakFloat, kWeakComplex);
+    edge(n(bf16), n(f32)), edge(n(f16), n(f32)), edge(n(f32), n(f64));
+    edge(n(f32), n(c64)), edge(n(f64), n(c128)), edge(n(c64), n(c128));
+    edge(kWeakComplex, n(c64));
+    for (size_t i = 0; i < kNodes; ++i) above[i][i] = true;
+    for (size_t k = 0; k < kNodes; ++k)  // transitive closure
+      for (size_t i = 0; i < kNodes; ++i)
+        for (size_t j = 0; j < kNodes; ++j)
+          above[i][j] |= above[i][k] && above[k][j];
+    for (size_t i = 0; i < kNodes; ++i)
+      for (size_t j = 0; j < kNodes; ++j) {
+        int best = -1;
+        for (size_t k = 0; k < kNodes; ++k) {
+          if (!above[i][k] || !above[j][k]) continue;
+          if (best < 0 || above[k][size_t(best)]) best = int(k);
+        }
+        join[i][j] = int8_t(best);
+      }
+  }
+};
+
+const Lattice& lattice() {
+  static const Lattice l;
+  return l;
+}
+
+int node_of(TypeAndWeak t) {
+  if (!t.weak || t.dtype == DType::bool_) return int(t.dtype);
+  return is_int(t.dtype)     ? kWeakInt
+         : is_float(t.dtype) ? kWeakFloat
+                             : kWeakComplex;
+}
+
+[[noreturn]] void no_path(TypeAndWeak a, TypeAndWeak b, const char* why) {
+  throw_error(
+      ErrorKind::type_promotion,
+      cat("Input dtypes ('", dtype_name(a.dtype), "', '", dtype_name(b.dtype),
+          "') have no available implicit dtype "
+          "promotion path",
+          why,
+          ". Try explicitly casting inputs to "
+          "the desired output type."));
+}
+
+}  // namespace
+
+DType canonical(DType t) {
+  if (config().x64) return t;
+  switch (t) {
+    case DType::i64:
+      return DType::i32;
+    case DType::u64:
+      return DType::u32;
+    case DType::f64:
+      return DType::f32;
+    case DType::c128:
+      return DType::c64;
+    default:
+      return t;
+  }
+}
+
+TypeAndWeak join(TypeAndWeak a, TypeAndWeak b) {
+  if (a == b) return a;
+  int i = node_of(a), j = node_of(b);
+  int k = lattice().join[size_t(i)][size_t(j)];
+  if (k < 0) no_path(a, b, "");
+  if (config().promotion == Promotion::strict && k != i && k != j)
+    no_path(a, b, " when cotan_numpy_dtype_promotion is 'strict'");
+  if (config().promotion == Promotion::strict) {
+    bool widened = (k != i && i < kNumDTypes) || (k != j && j < kNumDTypes);
+    if (widened) no_path(a, b, " when cotan_numpy_dtype_promotion is 'strict'");
+  }
+  if (k < kNumDTypes) return {canonical(DType(k)), false};
+  // A weak result: keep the wider of two weak dtypes of one kind.
+  if (a.weak && node_of(a) == k && (!b.weak || node_of(b) != k)) return a;
+  if (b.weak && node_of(b) == k && (!a.weak || node_of(a) != k)) return b;
+  if (node_of(a) == k && node_of(b) == k)
+    return itemsize(a.dtype) >= itemsize(b.dtype) ? a : b;
+  DType t = k == kWeakInt     ? default_int()
+            : k == kWeakFloat ? default_float()
+                              : default_complex();
+  return {t, true};
+}
+
+TypeAndWeak result_type(std::span<const Value> values) {
+  TypeAndWeak t = type_of(values[0]);
+  for (const Value& v : values.subspan(1)) t = join(t, type_of(v));
+  return t;
+}
+
+TypeAndWeak to_inexact(TypeAndWeak t) {
+  if (is_inexact(t.dtype)) return t;
+  return {default_float(), t.weak};
+}
+
+Shape broadcast_shapes(std::span<const Shape> shapes) {
+  size_t rank = 0;
+  for (const Shape& s : shapes) rank = std::max(rank, s.size());
+  Shape out(rank, 1);
+  for (const Shape& s : shapes) {
+    size_t skip = rank - s.size();
+    for (size_t d = 0; d < s.size(); ++d) {
+      int64_t& n = out[skip + d];
+      if (n == 1) {
+        n = s[d];
+      } else if (s[d] != 1 && s[d] != n) {
+        std::string all;
+        for (const Shape& each : shapes) {
+          if (!all.empty()) all += ", ";
+          all += shape_string(each);
+        }
+        throw_type("incompatible shapes for broadcasting: ", all, ".");
+      }
+    }
+  }
+  return out;
+}
+
+Value broadcast_to(const Value& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  int64_t skip = int64_t(shape.size()) - x.rank();
+  bool fits = skip >= 0;
+  for (int64_t d = 0; fits && d < x.rank(); ++d) {
+    int64_t n = x.shape()[size_t(d)];
+    fits = n == 1 || n == shape[size_t(d + skip)];
+  }
+  if (!fits)
+    throw_value(
+        "Incompatible shapes for broadcasting: ", shape_string(x.shape()),
+        " and requested shape ", shape_string(shape));
+  Axes dims;
+  for (int64_t d = 0; d < x.rank(); ++d) dims.push_back(d + skip);
+  return broadcast_in_dim(x, shape, std::move(dims));
+}
+
+namespace {
+
+void check_rank_promotion(const char* op, std::span<const Value> x) {
+  if (config().rank_promotion == RankPromotion::allow) return;
+  int64_t rank = 0;
+  bool differ = false;
+  for (const Value& v : x) {
+    if (v.rank() == 0) continue;
+    differ |= rank != 0 && rank != v.rank();
+    rank = v.rank();
+  }
+  if (!differ) return;
+  std::string shapes;
+  for (const Value& v : x) {
+    if (!shapes.empty()) shapes += " ";
+    shapes += shape_string(v.shape());
+  }
+  throw_value("Operands could not be broadcast together for ", op,
+              " on shapes ", shapes,
+              " and with the config option "
+              "cotan_numpy_rank_promotion='raise'. For more information, see "
+              "the documentation of rank promotion.");
+}
+
+Values promote_to(const char* op, std::span<const Value> x, TypeAndWeak t) {
+  check_rank_promotion(op, x);
+  Values out;
+  std::vector<Shape> shapes;
+  bool same = true;
+  const Shape* first = nullptr;
+  for (const Value& v : x) {
+    out.push_back(lax::convert(v, t.dtype, t.weak));
+    if (v.rank() == 0) continue;
+    if (!first) first = &v.shape();
+    same &= v.shape() == *first;
+  }
+  if (same) return out;
+  for (const Value& v : x) shapes.push_back(v.shape());
+  Shape shape;
+  try {
+    shape = broadcast_shapes(shapes);
+  } catch (const Error& e) {
+    throw_error(e.kind(), cat(op, " got ", e.message()));
+  }
+  for (Value& v : out)
+    if (v.rank() != 0) v = broadcast_to(v, shape);
+  return out;
+}
+
+}  // namespace
+
+Values promote(const char* op, std::span<const Value> x) {
+  return promote_to(op, x, result_type(x));
+}
+Values promote_inexact(const char* op, std::span<const Value> x) {
+  return promote_to(op, x, to_inexact(result_type(x)));
+}
+
+}  // namespace cotan::jnp

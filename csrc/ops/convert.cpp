@@ -1,0 +1,104 @@
+// Changes of dtype: by value and by bits.
+#include <cstring>
+
+#include "ops/rules.h"
+
+namespace cotan {
+
+using namespace ops;
+
+extern const Primitive convert_element_type_p, bitcast_convert_type_p;
+
+namespace {
+
+void refuse_key(const char* op, const Aval& from, DType to) {
+  if (from.dtype == DType::key || to == DType::key)
+    throw_type(op, ": cannot convert between ", dtype_name(from.dtype), " and ",
+               dtype_name(to), "; use random.key_data.");
+}
+
+Avals convert_type(const TypeArgs& a) {
+  const auto& p = a.params.as<ConvertParams>();
+  if (a.in[0].dtype != p.to) refuse_key("convert_element_type", a.in[0], p.to);
+  return {Aval{p.to, p.weak_type, a.in[0].shape}};
+}
+
+Dual convert_jvp(const JvpArgs& a) {
+  Value y = bind1(a.self, a.x, a.params);
+  Value t = is_inexact(y.dtype()) ? bind1(a.self, {a.t[0]}, a.params) : nullptr;
+  return {{y}, {t}};
+}
+Values convert_transpose(const TransposeArgs& a) {
+  return one(lax::convert(a.ct[0], a.avals[0].dtype, a.avals[0].weak_type));
+}
+
+// Same width: elementwise. Else the last axis is split or joined.
+Avals bitcast_type(const TypeArgs& a) {
+  DType to = a.params.as<BitcastParams>().to;
+  Aval out{to, false, a.in[0].shape};
+  int64_t from_size = itemsize(a.in[0].dtype), to_size = itemsize(to);
+  bool odd = is_complex(a.in[0].dtype) != is_complex(to) ||
+             (a.in[0].dtype == DType::bool_) != (to == DType::bool_);
+  if (odd && a.in[0].dtype != to)
+    throw_type("lax.bitcast_convert_type does not support conversion from ",
+               dtype_name(a.in[0].dtype), " to ", dtype_name(to), ".");
+  if (from_size > to_size) {
+    out.shape.push_back(from_size / to_size);
+  } else if (from_size < to_size) {
+    int64_t k = to_size / from_size;
+    if (out.rank() == 0 || out.shape.back() != k)
+      throw_value("lax.bitcast_convert_type from ", dtype_name(a.in[0].dtype),
+                  " to ", dtype_name(to), " needs a last axis of ", k,
+                  ", got shape ", shape_string(out.shape));
+    out.shape.pop_back();
+  }
+  return {out};
+}
+
+Batched bitcast_batch(const BatchArgs& a) {
+  Value x = batch_to_front(a.x[0], a.dims[0], a.size);
+  return batched_at(bind1(a.self, {x}, a.params), 0);
+}
+
+}  // namespace
+
+constinit const Primitive convert_element_type_p = {
+    .name = "convert_element_type",
+    .flags = kLinear | kSeesHalf,
+    .type = convert_type,
+    .eval = scalar_eval,
+    .jvp = convert_jvp,
+    .transpose = convert_transpose,
+    .batch = elementwise_batch,
+    .scalar = [](ScalarEmitter& e, Scalars x, const Params& p) -> ScalarOuts {
+      return e.convert(x[0], p.as<ConvertParams>().to);
+    },
+};
+COTAN_REGISTER(convert_element_type_p);
+Value lax::convert(const Value& x, DType to, bool weak) {
+  if (x.dtype() == to && x.weak_type() == weak) return x;
+  return bind1(convert_element_type_p, {x}, ConvertParams{to, weak});
+}
+
+constinit const Primitive bitcast_convert_type_p = {
+    .name = "bitcast_convert_type",
+    .flags = kNotDifferentiable | kSeesHalf,
+    .type = bitcast_type,
+    .eval =
+        [](const EvalArgs& a) {
+          int64_t n = num_elements(a.out[0].shape);
+          std::memcpy(a.out[0].data, a.in[0].data,
+                      size_t(n * itemsize(a.out[0].dtype)));
+        },
+    .batch = bitcast_batch,
+    .view = [](const ViewArgs&) -> View {
+      return {.dims = {}, .reshape = true, .guarded = false};
+    },
+};
+COTAN_REGISTER(bitcast_convert_type_p);
+Value lax::bitcast_convert(const Value& x, DType to) {
+  if (x.dtype() == to) return x;
+  return bind1(bitcast_convert_type_p, {x}, BitcastParams{to});
+}
+
+}  // namespace cotan

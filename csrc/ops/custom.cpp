@@ -1,0 +1,282 @@
+// custom_jvp and custom_vjp: the user's rules ride in the ordinary slots, no
+// trace knows about them. While a function is only evaluated or batched its
+// own code runs; when it is recorded, `stage` traces it to a jaxpr.
+#include "ops/rules.h"
+
+namespace cotan {
+
+using namespace ops;
+
+extern const Primitive custom_jvp_call_p, custom_vjp_call_p, custom_lin_p;
+
+namespace {
+
+const Callable& callable(const OpaqueRef& f) {
+  return static_cast<const Callable&>(*f);
+}
+
+// fun, or once staged its jaxpr on all operands.
+template <class P>
+Values run_fun(const P& p, std::span<const Value> x) {
+  return p.jaxpr ? eval_jaxpr(*p.jaxpr, x) : callable(p.fun).call(x);
+}
+
+template <class P>
+Avals custom_type(const TypeArgs& a) {
+  const P& p = a.params.as<P>();
+  if (p.jaxpr) return p.jaxpr->out_avals();
+  return trace_to_jaxpr(callable(p.fun), a.in).jaxpr->out_avals();
+}
+
+template <class P>
+void custom_stage(GraphTrace&, Values& x, Params& params) {
+  P p = params.as<P>();
+  if (p.jaxpr) return;
+  TracedGraph g = trace_to_jaxpr(callable(p.fun), avals_of(x));
+  p.jaxpr = g.jaxpr;
+  p.num_consts = int64_t(g.consts.size());
+  g.consts.append(x.begin(), x.end());
+  x = std::move(g.consts);
+  params = Params(std::move(p));
+}
+
+// Batches a function of values at axis 0 of every operand and result.
+class BatchedCallable final : public Callable {
+ public:
+  BatchedCallable(OpaqueRef f, std::vector<bool> batched, int64_t size)
+      : f_(std::move(f)), batched_(std::move(batched)), size_(size) {}
+  Values call(std::span<const Value> x) const override {
+    SmallVector<int64_t, 8> dims;
+    for (size_t i = 0; i < x.size(); ++i) {
+      bool b = batched_.empty() || batched_[i];
+      dims.push_back(x[i] && b ? 0 : kNotBatched);
+    }
+    Batched out = vmap(callable(f_), x, dims, size_);
+    for (size_t i = 0; i < out.values.size(); ++i)
+      if (out.values[i])
+        out.values[i] = batch_to_front(out.values[i], out.dims[i], size_);
+    return std::move(out.values);
+  }
+
+ private:
+  OpaqueRef f_;
+  std::vector<bool> batched_;
+  int64_t size_;
+};
+
+Values all_to_front(const BatchArgs& a) {
+  Values x;
+  for (size_t i = 0; i < a.x.size(); ++i)
+    x.push_back(batch_to_front(a.x[i], a.dims[i], a.size));
+  return x;
+}
+
+Batched all_at_front(Values v) {
+  Batched b{std::move(v), {}};
+  b.dims.assign(b.values.size(), 0);
+  return b;
+}
+
+template <class P>
+JaxprRef batched_jaxpr(const P& p, const BatchArgs& a, Values& x,
+                       int64_t* num_consts) {
+  if (!p.jaxpr) return nullptr;
+  std::vector<bool> all_in(p.jaxpr->in.size(), true),
+      all_out(p.jaxpr->out.size(), true);
+  BatchedJaxpr b = batch_jaxpr(p.jaxpr, a.size, all_in, all_out);
+  *num_consts += int64_t(b.graph.consts.size());
+  b.graph.consts.append(x.begin(), x.end());
+  x = std::move(b.graph.consts);
+  return b.graph.jaxpr;
+}
+
+// ---- custom_jvp
+
+Values jvp_rule(const CustomJvpParams& p, std::span<const Value> x,
+                std::span<const Value> t) {
+  // Constants that staging made are not the rule's business.
+  size_t skip = size_t(p.num_consts);
+  Values args(x.begin() + long(skip), x.end());
+  for (size_t i = skip; i < x.size(); ++i) {
+    bool make_zero = !t[i] && !p.symbolic_zeros && is_inexact(x[i].dtype());
+    args.push_back(make_zero ? zeros_like(x[i]) : t[i]);
+  }
+  return callable(p.jvp).call(args);
+}
+
+Dual custom_jvp_jvp(const JvpArgs& a) {
+  const auto& p = a.params.as<CustomJvpParams>();
+  Values out = jvp_rule(p, a.x, a.t);
+  size_t n = out.size() / 2;
+  return {Values(out.begin(), out.begin() + n),
+          Values(out.begin() + n, out.end())};
+}
+
+Batched custom_jvp_batch(const BatchArgs& a) {
+  CustomJvpParams p = a.params.as<CustomJvpParams>();
+  Values x = all_to_front(a);
+  p.jaxpr = batched_jaxpr(p, a, x, &p.num_consts);
+  p.fun = make_ref<BatchedCallable>(p.fun, std::vector<bool>{}, a.size);
+  p.jvp = make_ref<BatchedCallable>(p.jvp, std::vector<bool>{}, a.size);
+  return all_at_front(bind_all(a.self, x, p));
+}
+
+// ---- custom_vjp
+
+// What a linearized custom_vjp leaves: linear in its last operands, known
+// only by its transpose.
+struct CustomLinParams {
+  OpaqueRef bwd;
+  int64_t num_residuals = 0;
+  std::vector<Aval> out;
+  std::string name;
+  static constexpr auto fields() {
+    return std::tuple{field("bwd", &CustomLinParams::bwd),
+                      field("num_res", &CustomLinParams::num_residuals),
+                      field("out_avals", &CustomLinParams::out),
+                      field("name", &CustomLinParams::name)};
+  }
+};
+
+class CustomVjpTangent final : public TangentFn {
+ public:
+  CustomVjpTangent(CustomLinParams p, Values residuals, Avals in)
+      : params_(std::move(p)),
+        residuals_(std::move(residuals)),
+        in_(std::move(in)) {}
+  Values apply(std::span<const Value> t) override {
+    Values x = residuals_;
+    size_t skip = t.size() - in_.size();  // staged constants have no rule
+    for (size_t i = 0; i < in_.size(); ++i) {
+      const Value& ti = t[skip + i];
+      x.push_back(ti ? ti : zeros(tangent_aval(in_[i])));
+    }
+    return bind_all(custom_lin_p, x, params_);
+  }
+
+ private:
+  CustomLinParams params_;
+  Values residuals_;
+  Avals in_;
+};
+
+Linearized custom_vjp_linearize(const LinearizeArgs& a) {
+  const auto& p = a.params.as<CustomVjpParams>();
+  std::span<const Value> args = a.x.subspan(size_t(p.num_consts));
+  Values out = callable(p.fwd).call(args);
+  // fwd marks the end of its outputs with a null.
+  size_t n = 0;
+  while (n < out.size() && out[n]) ++n;
+  COTAN_CHECK(n < out.size());
+  Values primals(out.begin(), out.begin() + n),
+      residuals(out.begin() + n + 1, out.end());
+  CustomLinParams lin{p.bwd, int64_t(residuals.size()), {}, p.name};
+  for (const Value& v : primals) lin.out.push_back(tangent_aval(v.aval()));
+  return {std::move(primals),
+          std::make_unique<CustomVjpTangent>(
+              std::move(lin), std::move(residuals), avals_of(args))};
+}
+
+Values custom_lin_transpose(const TransposeArgs& a) {
+  const auto& p = a.params.as<CustomLinParams>();
+  size_t nr = size_t(p.num_residuals);
+  Values x(a.x.begin(), a.x.begin() + nr);
+  for (size_t i = 0; i < a.ct.size(); ++i)
+    x.push_back(a.ct[i] ? a.ct[i] : zeros(p.out[i]));
+  Values ct = callable(p.bwd).call(x);
+  COTAN_CHECK(ct.size() == a.x.size() - nr);
+  Values out(nr);
+  out.append(ct.begin(), ct.end());
+  for (size_t i = nr; i < out.size(); ++i)
+    if (!is_inexact(a.avals[i].dtype)) out[i] = nullptr;
+  return out;
+}
+
+Batched custom_vjp_batch(const BatchArgs& a) {
+  CustomVjpParams p = a.params.as<CustomVjpParams>();
+  Values x = all_to_front(a);
+  p.jaxpr = batched_jaxpr(p, a, x, &p.num_consts);
+  for (OpaqueRef* f : {&p.fun, &p.fwd, &p.bwd})
+    *f = make_ref<BatchedCallable>(*f, std::vector<bool>{}, a.size);
+  return all_at_front(bind_all(a.self, x, p));
+}
+
+Batched custom_lin_batch(const BatchArgs& a) {
+  CustomLinParams p = a.params.as<CustomLinParams>();
+  Values x = all_to_front(a);
+  p.bwd = make_ref<BatchedCallable>(p.bwd, std::vector<bool>{}, a.size);
+  for (Aval& t : p.out) t.shape.insert(t.shape.begin(), a.size);
+  return all_at_front(bind_all(a.self, x, p));
+}
+
+}  // namespace
+
+constinit const Primitive custom_jvp_call_p = {
+    .name = "custom_jvp_call",
+    .type = custom_type<CustomJvpParams>,
+    .jvp = custom_jvp_jvp,
+    .batch = custom_jvp_batch,
+    .inlined = [](const Params& p) { return p.as<CustomJvpParams>().jaxpr; },
+    .impl =
+        [](const Params& p, std::span<const Value> x) {
+          return run_fun(p.as<CustomJvpParams>(), x);
+        },
+    .stage = custom_stage<CustomJvpParams>,
+};
+COTAN_REGISTER(custom_jvp_call_p);
+
+constinit const Primitive custom_vjp_call_p = {
+    .name = "custom_vjp_call",
+    .type = custom_type<CustomVjpParams>,
+    .jvp = [](const JvpArgs& a) -> Dual {
+      throw_type(
+          "can't apply forward-mode differentiation (jvp) to a "
+          "custom_vjp function: ",
+          a.params.as<CustomVjpParams>().name);
+    },
+    .linearize = custom_vjp_linearize,
+    .batch = custom_vjp_batch,
+    .inlined = [](const Params& p) { return p.as<CustomVjpParams>().jaxpr; },
+    .impl =
+        [](const Params& p, std::span<const Value> x) {
+          return run_fun(p.as<CustomVjpParams>(), x);
+        },
+    .stage = custom_stage<CustomVjpParams>,
+};
+COTAN_REGISTER(custom_vjp_call_p);
+
+constinit const Primitive custom_lin_p = {
+    .name = "custom_lin",
+    .flags = kStageOnly,
+    .type = [](const TypeArgs& a) -> Avals {
+      const auto& out = a.params.as<CustomLinParams>().out;
+      return Avals(out.begin(), out.end());
+    },
+    .jvp = linear_jvp,
+    .transpose = custom_lin_transpose,
+    .batch = custom_lin_batch,
+    .impl = [](const Params& p, std::span<const Value>) -> Values {
+      throw_type(
+          "can't apply forward-mode differentiation (jvp) to a "
+          "custom_vjp function: ",
+          p.as<CustomLinParams>().name);
+    },
+};
+COTAN_REGISTER(custom_lin_p);
+
+Values lax::custom_jvp(const CallableRef& fun, const CallableRef& jvp,
+                       std::span<const Value> args, const std::string& name,
+                       bool symbolic_zeros) {
+  return bind_all(custom_jvp_call_p, args,
+                  CustomJvpParams{fun, jvp, nullptr, 0, name, symbolic_zeros});
+}
+
+Values lax::custom_vjp(const CallableRef& fun, const CallableRef& fwd,
+                       const CallableRef& bwd, std::span<const Value> args,
+                       const std::string& name, bool symbolic_zeros) {
+  return bind_all(
+      custom_vjp_call_p, args,
+      CustomVjpParams{fun, fwd, bwd, nullptr, 0, name, symbolic_zeros});
+}
+
+}  // namespace cotan
