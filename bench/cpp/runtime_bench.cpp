@@ -79,16 +79,84 @@ void hand_off() {
   });
 }
 
-void random_bits() {
-  constexpr int64_t kN = 1 << 24;
-  Scratch out(kN * 4);
+template <class Attrs>
+struct Call {
+  std::vector<int64_t> attrs;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  KernelFn fn;
+  Call(const char* name, const Attrs& a, std::vector<const void*> i,
+       std::vector<void*> o)
+      : attrs(encode_attrs(a)), in(i), out(o), fn(find_kernel(name)) {}
+  void operator()() {
+    KernelCall call{in.data(), out.data(), attrs.data(), nullptr,
+                    &default_runtime()};
+    if (fn(&call) != kOk) std::printf("failed: %s\n", last_failure());
+  }
+};
+
+// A kernel with one thread and with all.
+template <class Attrs>
+void kernel_row(const char* name, const char* kernel, const Attrs& a,
+                std::vector<const void*> in, std::vector<void*> out) {
+  Call<Attrs> call(kernel, a, in, out);
+  ThreadPool& pool = ThreadPool::global();
+  char label[80];
+  for (int threads : {1, 0}) {
+    pool.set_threads(threads);
+    std::snprintf(label, sizeof label, "%s, %d threads", name, pool.threads());
+    row(label, 7, 1, call);
+  }
+}
+
+constexpr int64_t kMany = 1 << 24;
+constexpr int64_t f32 = int64_t(DType::f32), i32 = int64_t(DType::i32),
+                  f64 = int64_t(DType::f64);
+
+uint32_t next_random(uint64_t& state) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return uint32_t(state >> 32);
+}
+
+void kernels() {
+  Scratch a(kMany * 4), b(kMany * 4), c(kMany * 4), d(kMany * 4);
+  uint64_t state = 1;
+  // Sums of four are near enough to normal.
+  for (int64_t i = 0; i < kMany; ++i) {
+    float sum = 0;
+    for (int k = 0; k < 4; ++k)
+      sum += float(int32_t(next_random(state))) * 0x1p-31f;
+    a.as<float>()[i] = sum;
+  }
   uint32_t key[2] = {0, 1};
-  std::vector<int64_t> attrs = encode_attrs(RandomBitsAttrs{1, kN, 32});
-  const void* in[] = {key};
-  void* outs[] = {out.data()};
-  KernelCall call{in, outs, attrs.data(), nullptr, &default_runtime()};
-  KernelFn fn = find_kernel("random_bits");
-  row("random_bits 2^24 u32", 5, 1, [&] { fn(&call); });
+  kernel_row("random_bits 2^24 u32", "random_bits",
+             RandomBitsAttrs{1, kMany, 32}, {key}, {b.data()});
+
+  Scratch iota(kMany * 4);
+  for (int64_t i = 0; i < kMany; ++i) iota.as<int32_t>()[i] = int32_t(i);
+  for (int64_t n : {1 << 20, 1 << 22}) {
+    char name[64];
+    std::snprintf(name, sizeof name, "sort f32 2^%d", n > 2e6 ? 22 : 20);
+    kernel_row(name, "sort", SortAttrs{1, n, 1, 1, {f32}}, {a.data()},
+               {b.data()});
+    std::snprintf(name, sizeof name, "argsort f32 2^%d", n > 2e6 ? 22 : 20);
+    kernel_row(name, "sort", SortAttrs{1, n, 1, 1, {f32, i32}},
+               {a.data(), iota.data()}, {b.data(), c.data()});
+  }
+  for (int64_t i = 0; i < kMany / 2; ++i)
+    d.as<double>()[i] = double(a.as<float>()[i]) * 1.1;
+  kernel_row("sort f64 2^20", "sort", SortAttrs{1, 1 << 20, 1, 1, {f64}},
+             {d.data()}, {b.data()});
+  kernel_row("argsort f64 2^20", "sort",
+             SortAttrs{1, 1 << 20, 1, 1, {f64, i32}}, {d.data(), iota.data()},
+             {b.data(), c.data()});
+  kernel_row("sort f32 10000 x 100", "sort", SortAttrs{10000, 100, 1, 1, {f32}},
+             {a.data()}, {b.data()});
+  kernel_row("argsort f32 10000 x 100", "sort",
+             SortAttrs{10000, 100, 1, 1, {f32, i32}}, {a.data(), iota.data()},
+             {b.data(), c.data()});
+  kernel_row("sort f32 1000 x 1000, axis 0", "sort",
+             SortAttrs{1, 1000, 1000, 1, {f32}}, {a.data()}, {b.data()});
 }
 
 }  // namespace
@@ -97,5 +165,5 @@ int main(int argc, char** argv) {
   if (argc > 1) filter = argv[1];
   allocation();
   hand_off();
-  random_bits();
+  kernels();
 }

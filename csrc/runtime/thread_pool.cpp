@@ -434,7 +434,7 @@ void ThreadPool::measure() noexcept {
   };
   time_meeting();  // starts the workers
   int64_t wake = 300'000, hot = 300'000;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 8; ++i) {
     timespec pause{0, 60'000};
     nanosleep(&pause, nullptr);
     wake = std::min(wake, time_meeting());
@@ -444,8 +444,9 @@ void ThreadPool::measure() noexcept {
     time_meeting();
     for (int i = 0; i < 16; ++i) hot = std::min(hot, time_meeting());
   }
-  p.hand_off_ns = std::max<int64_t>(hot, 100);
-  p.wake_ns = std::max<int64_t>(wake, 1000);
+  // On a busy machine both come out far too long, and stay so.
+  p.hand_off_ns = std::clamp<int64_t>(hot, 100, 3'000);
+  p.wake_ns = std::clamp<int64_t>(wake, 1'000, 80'000);
 }
 
 int64_t ThreadPool::wake_ns() noexcept {

@@ -4,16 +4,19 @@
 
 namespace cotan {
 
+int sort_kernel(const KernelCall*);
 int threefry_kernel(const KernelCall*);
 int random_bits_kernel(const KernelCall*);
 
 namespace {
 
 constexpr std::string_view kNames[] = {
+    "sort",
     "threefry2x32",
     "random_bits",
 };
 constexpr KernelFn kKernels[] = {
+    sort_kernel,
     threefry_kernel,
     random_bits_kernel,
 };
