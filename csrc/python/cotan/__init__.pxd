@@ -1,0 +1,1 @@
+# Makes this folder a package to Cython: cimport cotan.<module> looks here.
