@@ -81,6 +81,9 @@ Value concatenate(std::span<const Value> xs, int64_t dimension);
 Value dynamic_slice(const Value& x, std::span<const Value> starts, Dims sizes);
 Value dynamic_update_slice(const Value& x, const Value& update,
                            std::span<const Value> starts);
+// Adds the extent to negative starts, as JAX does before it binds the two.
+Values wrap_starts(std::span<const int64_t> shape,
+                   std::span<const Value> starts);
 Value gather(const Value& x, const Value& indices, GatherParams params);
 Value scatter(ScatterKind kind, const Value& x, const Value& indices,
               const Value& updates, ScatterParams params);

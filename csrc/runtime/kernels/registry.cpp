@@ -5,6 +5,7 @@
 namespace cotan {
 
 int sort_kernel(const KernelCall*);
+int cumulative_kernel(const KernelCall*);
 int threefry_kernel(const KernelCall*);
 int random_bits_kernel(const KernelCall*);
 
@@ -12,11 +13,13 @@ namespace {
 
 constexpr std::string_view kNames[] = {
     "sort",
+    "cumulative",
     "threefry2x32",
     "random_bits",
 };
 constexpr KernelFn kKernels[] = {
     sort_kernel,
+    cumulative_kernel,
     threefry_kernel,
     random_bits_kernel,
 };
