@@ -4,6 +4,8 @@
 #include <cstring>
 #include <random>
 
+#include "runtime/kernels/kernels.h"
+
 namespace cotan::testing {
 
 namespace {
@@ -16,12 +18,70 @@ class HostArray final : public ValueObj {
   const void* host_data() const override { return bytes.data(); }
 };
 
-[[maybe_unused]] const bool hook_installed = [] {
+// What another order of summation may change.
+double rounding(DType t) {
+  switch (real_dtype(t)) {
+    case DType::f32:
+      return 1e-5;
+    case DType::f16:
+      return 2e-3;
+    case DType::bf16:
+      return 1e-2;
+    default:
+      return 1e-12;
+  }
+}
+
+// Runs the kernel that the primitive lowers to beside the reference. In place
+// where that is allowed: every output over the operand of the same number.
+void check_kernel(const Primitive& p, Args x, const Params& params,
+                  const Values& want, bool in_place) {
+  Avals in = avals_of(x), out = avals_of(want);
+  KernelSpec spec = p.kernel({params, in, out});
+  KernelFn kernel = find_kernel(spec.name);
+  // TODO: fail here once gather and scatter have kernels.
+  if (!kernel) return;
+  Values operands, results;
+  std::vector<const void*> from;
+  std::vector<void*> to;
+  for (const Value& v : x) {
+    void* data;
+    operands.push_back(host_array(v.aval(), &data));
+    std::memcpy(data, v->host_data(), size_t(v.aval().nbytes()));
+    from.push_back(data);
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    void* data = const_cast<void*>(from[i % from.size()]);
+    if (in_place)
+      results.push_back(operands[i]);
+    else
+      results.push_back(host_array(out[i], &data));
+    to.push_back(data);
+  }
+  KernelCall call{from.data(), to.data(), spec.attrs.data(), nullptr,
+                  &default_runtime()};
+  CHECK_EQ(kernel(&call), int(kOk));
+  for (size_t i = 0; i < out.size(); ++i)
+    check_close(results[i], want[i], rounding(out[i].dtype),
+                cat("kernel of ", p.name, in_place ? " in place" : ""));
+}
+
+Values eval_both_ways(const Primitive& p, Args x, const Params& params) {
+  Values want = reference_eval(p, x, params);
+  if (p.kernel) {
+    check_kernel(p, x, params, want, false);
+    if (p.flags & kInPlace) check_kernel(p, x, params, want, true);
+  }
+  return want;
+}
+
+[[maybe_unused]] const bool hooks_installed = [] {
   set_new_array_hook([](const Aval& a) -> NewArray {
     auto array = make_ref<HostArray>(a);
     void* data = array->bytes.data();
     return {Value(std::move(array)), data};
   });
+  set_eval_hook(eval_both_ways);
   return true;
 }();
 

@@ -33,6 +33,25 @@ TEST(sort_values) {
   check_numbers(lax::sort(none, 0)[0], f32, {0, 2}, {});
 }
 
+// The harness compares the kernel with the reference.
+TEST(sort_dtypes) {
+  for (DType t :
+       {DType::bool_, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8,
+        DType::u16, DType::u32, DType::u64, DType::f16, DType::bf16, DType::f32,
+        DType::f64, DType::c64, DType::c128}) {
+    double low = t == DType::bool_ || is_unsigned_int(t) ? 0 : -3;
+    double high = t == DType::bool_ ? 2 : 4;
+    for (Shape shape : {Shape{50}, {7, 9}, {2, 3, 4}, {1}}) {
+      Value by[] = {random_array(t, shape, low, high),
+                    random_array(t, shape, low, high, 2),
+                    random_array(i32, shape, 0, 99, 3)};
+      for (int64_t axis = 0; axis < int64_t(shape.size()); ++axis)
+        for (int64_t keys : {1, 2}) lax::sort(by, axis, true, keys);
+      lax::sort(std::span(by, 1), 0);
+    }
+  }
+}
+
 TEST(sort_rules) {
   for (int64_t dim : {0, 1}) {
     auto f = [=](Args x) { return lax::sort(x, dim, true, 1); };
@@ -105,6 +124,25 @@ TEST(cumulative_rules) {
     auto f = [=](Args x) { return one(lax::cumulative(x[0], kind, 0)); };
     check_op(f, {random_order(f64, {3, 2})});
     check_op(f, {random_array(f64, {0, 2})});
+  }
+}
+
+// The harness compares the kernel with the reference.
+TEST(cumulative_dtypes) {
+  using K = CumulativeKind;
+  for (DType t : {DType::i8, DType::i16, DType::i32, DType::i64, DType::u8,
+                  DType::u16, DType::u32, DType::u64, DType::f16, DType::bf16,
+                  DType::f32, DType::f64, DType::c64, DType::c128}) {
+    for (K kind : {K::sum, K::prod, K::max, K::min, K::logsumexp}) {
+      if (kind == K::logsumexp && !is_float(t)) continue;
+      double high = is_unsigned_int(t) ? 5 : 2, low = high == 5 ? 0 : -2;
+      for (Shape shape : {Shape{37}, {3, 20}, {20, 3}, {2, 5, 2}, {0}}) {
+        Value x = random_array(t, shape, low, high);
+        int64_t axis = x.rank() / 2;
+        lax::cumulative(x, kind, axis);
+        lax::cumulative(x, kind, axis, true);
+      }
+    }
   }
 }
 
