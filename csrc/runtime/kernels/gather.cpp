@@ -234,13 +234,13 @@ int gather_kernel(const KernelCall* call) {
   g.itemsize = itemsize(a.dtype);
   std::memcpy(g.fill, &a.fill_lo, 8);
   std::memcpy(g.fill + 8, &a.fill_hi, 8);
+  plan_axes(g);
+  if (g.result_bytes == 0) return kOk;
   if (!g.starts.init(g.itemsize, a.index_dtype, a.mode, a.operand_shape,
                      a.slice_sizes, a.indices_shape, a.start_index_map,
                      a.operand_batching_dims, a.start_indices_batching_dims))
     return call->rt->fail(call->rt,
                           "[gather] a slice is larger than the operand");
-  plan_axes(g);
-  if (g.result_bytes == 0) return kOk;
   return run_gather(call, g);
 }
 

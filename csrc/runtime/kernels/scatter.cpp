@@ -320,7 +320,8 @@ int scatter_kernel(const KernelCall* call) {
       (a.dtype == DType::key || a.dtype == DType::float0))
     return call->rt->fail(call->rt, "[scatter] keys can only be set");
   if (int status = copy_operand(call, s.operand_bytes)) return status;
-  if (num_elements(a.updates_shape) == 0) return kOk;
+  // Nothing fits into an operand without elements.
+  if (num_elements(a.updates_shape) == 0 || s.operand_bytes == 0) return kOk;
   if (!s.starts.init(s.itemsize, a.index_dtype, a.mode, a.operand_shape,
                      window_sizes(a), a.indices_shape,
                      a.scatter_dims_to_operand_dims, a.operand_batching_dims,
