@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-namespace cotan {
+namespace cotan::cpu {
 namespace {
 
 using Counter = std::atomic<int64_t>;
@@ -28,7 +28,6 @@ void reset_compile_stats() noexcept {
     c->store(0, std::memory_order_relaxed);
 }
 
-namespace cpu {
 void count_kernels(int64_t n, int64_t bytes, int64_t ns) noexcept {
   add(g_kernels, n);
   add(g_bytes, bytes);
@@ -42,6 +41,4 @@ void count_program(int64_t bytes, int64_t ns) noexcept {
 }
 void count_program_hit() noexcept { add(g_program_hits, 1); }
 void count_eager_kernel() noexcept { add(g_eager, 1); }
-}  // namespace cpu
-
-}  // namespace cotan
+}  // namespace cotan::cpu

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace cotan {
+namespace cotan::cpu {
 
 struct CompileStats {
   int64_t programs = 0;       // compiled
@@ -18,12 +18,9 @@ struct CompileStats {
 __attribute__((visibility("default"))) CompileStats compile_stats() noexcept;
 __attribute__((visibility("default"))) void reset_compile_stats() noexcept;
 
-namespace cpu {
 void count_kernels(int64_t n, int64_t bytes, int64_t ns) noexcept;
 void count_kernel_hits(int64_t n) noexcept;
 void count_program(int64_t bytes, int64_t ns) noexcept;
 void count_program_hit() noexcept;
 void count_eager_kernel() noexcept;
-}  // namespace cpu
-
-}  // namespace cotan
+}  // namespace cotan::cpu
