@@ -1,6 +1,6 @@
 """cotan: composable transformations of numerical programs."""
 
-from cotan import _dispatch  # noqa: F401
+from cotan import _dispatch, tree, tree_util  # noqa: F401
 from cotan._core import __version__
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "tree", "tree_util"]
