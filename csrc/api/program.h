@@ -11,6 +11,10 @@
 
 namespace cotan {
 
+// Inline: the Program of passes/program.h is another class, and both have
+// virtual functions that a linker would merge by name.
+inline namespace api {
+
 struct CompileStats {
   int64_t traces = 0;    // functions traced by jit
   int64_t programs = 0;  // programs compiled
@@ -43,6 +47,8 @@ class Program : public RefCounted {
   std::atomic<Executable*> ready_{nullptr};
   Ref<Executable> executable_;
 };
+
+}  // namespace api
 
 // Checks results for nan / inf under debug_nans / debug_infs.
 void check_special(const char* what, const Value& v);

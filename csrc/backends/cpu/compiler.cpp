@@ -7,6 +7,7 @@
 
 #include "backends/cpu/compile_stats.h"
 #include "backends/cpu/program_emitter.h"
+#include "backends/cpu/split_epilogues.h"
 #include "backends/cpu/step_program.h"
 #include "base/error.h"
 #include "passes/program.h"
@@ -44,7 +45,7 @@ Ref<Executable> compile_now(const JaxprRef& jaxpr,
   plan.fuse = options.fuse;
   plan.specialise_small = options.specialise_small;
   plan.vector_registers = target.vector_registers;
-  ProgramRef program = plan_program(jaxpr, plan);
+  ProgramRef program = split_epilogues(plan_program(jaxpr, plan));
   throw_if_interrupted();
   std::unique_ptr<ProgramCode> code = compile_program(*program, target);
   return make_ref<CpuExecutable>(input_specs(*program), output_specs(*program),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/gemm_calls.h"
 #include "base/error.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/thread_pool.h"
@@ -64,6 +65,7 @@ void* program_function(std::string_view name) {
     void* address;
   } table[] = {
       {"cotan_call_kernel", reinterpret_cast<void*>(&call_kernel)},
+      {"cotan_call_gemm", reinterpret_cast<void*>(&call_gemm)},
       {"cotan_call_runtime", reinterpret_cast<void*>(&call_runtime)},
       {"cotan_call_eval", reinterpret_cast<void*>(&call_eval)},
   };

@@ -193,6 +193,7 @@ class ProgramEmitter {
       return reinterpret_cast<void*>(out_->kernels[number(7)]->function);
     if (name.starts_with("runtime."))
       return out_->runtime_calls[number(8)].get();
+    if (name.starts_with("gemm.")) return out_->gemm_calls[number(5)].get();
     if (name.starts_with("eval.")) return out_->eval_calls[number(5)].get();
     return program_function(name);
   }
@@ -284,8 +285,18 @@ class ProgramEmitter {
     make_kernel_emitter(b_, target_, *s.kernel, args)->emit();
   }
 
-  void emit(const GemmStep&) {
-    throw_not_implemented("[compile] matrix products");
+  void emit(const GemmStep& s) {
+    COTAN_CHECK(!s.epilogue);
+    size_t index = out_->gemm_calls.size();
+    out_->gemm_calls.push_back(
+        make_gemm_call(s.gemm, s.work_ns, target_, false));
+    llvm::Type* ptr = b_.getPtrTy();
+    auto call = function("cotan_call_gemm", b_.getInt32Ty(),
+                         {ptr, ptr, ptr, ptr, ptr, ptr});
+    check(b_.CreateCall(
+        call, {rt_, external(cat("gemm.", index)), address(s.lhs),
+               address(s.rhs), address(s.out),
+               llvm::ConstantPointerNull::get(b_.getPtrTy())}));
   }
 
   // Pointers of in, then out, in list_; gives where out starts.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cpu/gemm_calls.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/program_calls.h"
 #include "passes/program.h"
@@ -23,6 +24,7 @@ struct ProgramCode {
   EntryFunction entry = nullptr;
   Ref<LoadedCode> code;
   std::vector<CompiledKernelRef> kernels;
+  std::vector<std::unique_ptr<GemmCall>> gemm_calls;
   std::vector<std::unique_ptr<RuntimeCall>> runtime_calls;
   std::vector<std::unique_ptr<EvalCall>> eval_calls;
   int64_t arena_bytes = 0;  // the program's and the parked rows

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/gemm_calls.h"
 #include "backends/cpu/program_calls.h"
+#include "backends/cpu/split_epilogues.h"
 #include "base/error.h"
 #include "runtime/kernels/kernels.h"
 
@@ -48,6 +50,8 @@ class StepProgram final : public Executable {
         c.kernel = int(wanted.size());
         c.parked = align64(parked_bytes(*f->kernel));
         wanted.push_back(f->kernel);
+      } else if (auto* g = std::get_if<GemmStep>(&s)) {
+        c.gemm = make_gemm_call(g->gemm, g->work_ns, target, true);
       } else if (auto* r = std::get_if<RuntimeStep>(&s)) {
         c.runtime = {find_kernel(r->spec.name), r->spec.attrs};
         if (!c.runtime.function)
@@ -79,6 +83,7 @@ class StepProgram final : public Executable {
   struct Call {
     int kernel = -1;
     int64_t parked = 0;
+    std::unique_ptr<GemmCall> gemm;
     RuntimeCall runtime{};
     EvalCall eval{};
   };
@@ -119,8 +124,10 @@ class StepProgram final : public Executable {
     f(frame, 0, 0);
     return kOk;
   }
-  int run_step(const GemmStep&, const Call&, const Memory&, Runtime* rt) const {
-    return rt->fail(rt, "[run] matrix products");
+  int run_step(const GemmStep& s, const Call& c, const Memory& m,
+               Runtime* rt) const {
+    return call_gemm(rt, c.gemm.get(), m.at(s.lhs), m.at(s.rhs), m.at(s.out),
+                     nullptr);
   }
   template <class S>
   void pointers(const S& s, const Memory& m, SmallVector<void*, 8>* in,
@@ -157,7 +164,7 @@ class StepProgram final : public Executable {
 
 Ref<Executable> make_step_program(const ProgramRef& program,
                                   const TargetSpec& target) {
-  return make_ref<StepProgram>(program, target);
+  return make_ref<StepProgram>(split_epilogues(program), target);
 }
 
 }  // namespace cotan::cpu
