@@ -204,9 +204,11 @@ int run_scatter(const KernelCall* call, const Scatter& s) {
     });
   }
   // How the operand is shared out shows in no result, so it may depend on the
-  // number of threads. Every share looks at all indices.
+  // number of threads. Every share looks at all indices and skips updates, so
+  // two threads gain nothing (measured).
   int64_t shares = std::min(ThreadPool::global().threads(), 16);
-  if (!s.starts.disjoint() || elements * s.itemsize < 64) shares = 1;
+  if (shares <= 2 || !s.starts.disjoint() || elements * s.itemsize < 64)
+    shares = 1;
   if (shares == 1) return apply_share(call, s, {0, count}) ? kOk : kInterrupted;
   int64_t bytes = (s.operand_bytes + shares - 1) / shares;
   return apply_shares(call, s, shares, ns, [&](int64_t c) {
