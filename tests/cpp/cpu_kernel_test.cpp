@@ -327,6 +327,43 @@ Case random_reduction(uint64_t seed, bool columns) {
   return c;
 }
 
+Case random_panel(uint64_t seed) {
+  Random r(seed);
+  Case c;
+  c.k->schedule = Schedule::panel;
+  int rank = 2 + int(r.below(2));
+  for (int a = 0; a < rank; ++a)
+    c.k->axes.push_back(a + 1 == rank
+                            ? r.pick<int64_t>({1, 7, 16, 64, 100, 131})
+                            : r.pick<int64_t>({1, 2, 3, 5, 17}));
+  DType t = r.pick(kNumbers);
+  int axis = rank - 2;
+  int x = random_expression(c, r, t, int(r.below(3)));
+  x = c.compute("add", {x, c.load(t, c.dense(c.all()))}, t);
+  if (r.chance(30) && (t == DType::f32 || t == DType::f64))
+    x = c.compute("exp", {x}, t);
+  Monoid m = is_complex(t) ? Monoid::sum
+                           : r.pick({Monoid::sum, Monoid::max, Monoid::min});
+  if (!is_complex(t) && r.chance(20)) {
+    int a = c.reduce(r.pick({Monoid::argmax, Monoid::argmin}), x, axis,
+                     r.pick({DType::i32, DType::i64}));
+    finish_kernel(*c.k);
+    c.store(a, c.k->nodes[size_t(a)].dep);
+  }
+  int y = c.reduce(m, x, axis, t);
+  finish_kernel(*c.k);
+  if (r.chance(70)) c.store(y, c.k->nodes[size_t(y)].dep);
+  int z = c.compute("sub", {x, y}, t);
+  if (r.chance(50)) {
+    int s = c.reduce(Monoid::sum, z, axis, t);
+    z = c.compute("add", {z, s}, t);
+  }
+  finish_kernel(*c.k);
+  c.store(z, c.k->nodes[size_t(z)].dep);
+  c.finish();
+  return c;
+}
+
 constexpr int kCases = 150;
 
 }  // namespace
@@ -350,6 +387,14 @@ TEST(cpu_kernel_row_reductions) {
 TEST(cpu_kernel_column_reductions) {
   for (uint64_t s = 0; s < kCases; ++s) {
     Case c = random_reduction(s, true);
+    check_case(c, s, cpu::this_machine());
+    if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
+  }
+}
+
+TEST(cpu_kernel_panels) {
+  for (uint64_t s = 0; s < kCases; ++s) {
+    Case c = random_panel(s);
     check_case(c, s, cpu::this_machine());
     if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
   }

@@ -48,9 +48,10 @@ KernelEmitter::KernelEmitter(Builder& b, const TargetSpec& target,
       e_(b, target, width_),
       memory_(e_),
       lane_bit_(k.lane_bit()),
+      inner_(k.lane_bit()),
+      first_stage_(k.nodes.size(), -1),
       coord_(size_t(k.rank()), nullptr),
       meta_(size_t(layout_.size), nullptr),
-      first_stage_(k.nodes.size(), -1),
       collected_(k.nodes.size(), -1),
       row_(k.nodes.size()),
       constant_(k.nodes.size(), false) {
@@ -133,9 +134,11 @@ llvm::Value* KernelEmitter::affine_base(const Affine& a, int base,
 
 // ---- rows
 
-void KernelEmitter::begin_row() {
+void KernelEmitter::begin_row(AxisMask changed) {
+  bool all = changed == ~AxisMask(0);
   for (size_t i = 0; i < row_.size(); ++i)
-    if (!constant_[i]) row_[i] = {};
+    if (!constant_[i] && (all || (k_.nodes[i].dep & changed) != 0))
+      row_[i] = {};
   node_address_.clear();
   store_address_.clear();
   row_affine_.clear();
@@ -157,12 +160,15 @@ Point KernelEmitter::point(llvm::Value* lane, llvm::Value* mask, int stage) {
 }
 
 void KernelEmitter::collect(int id, int stage) {
-  if (!has_lane(id) || collected_[size_t(id)] == stage) return;
+  const Node& n = k_.nodes[size_t(id)];
+  if ((n.dep & inner_) == 0 || collected_[size_t(id)] == stage) return;
   collected_[size_t(id)] = stage;
   int& first = first_stage_[size_t(id)];
-  const Node& n = k_.nodes[size_t(id)];
   if (first < 0) first = stage;
   if (n.parked >= 0 && first < stage) return;
+  if (n.kind == NodeKind::reduce && n.stage <= stage && n.stage > 0 &&
+      k_.nodes[size_t(n.in[0])].stage < n.stage)
+    return;  // complete: a value, not a sum in progress
   for (int32_t a : n.in) collect(a, stage);
   for (const Indirect& x : n.map.indirect) collect(x.node, stage);
 }
@@ -237,6 +243,7 @@ void KernelEmitter::prepare(int id, int stage) {
   }
   const Node& n = k_.nodes[size_t(id)];
   if (n.parked >= 0 && first_stage_[size_t(id)] < stage) return;
+  if (n.kind == NodeKind::reduce) return;  // panel: kept per lane
   int base = layout_.node[size_t(id)];
   switch (n.kind) {
     case NodeKind::load:

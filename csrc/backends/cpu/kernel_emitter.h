@@ -61,12 +61,15 @@ class KernelEmitter {
   // Evaluates a node that no coordinate changes, once for the whole kernel.
   void keep_constant(int id);
   // Starts a new row: coordinates changed, row values are forgotten.
-  void begin_row();
+  // changed: only values that vary on these axes are forgotten.
+  void begin_row(AxisMask changed = ~AxisMask(0));
   // Emits what evaluation of node `id` at a point will need and that does not
   // vary along the lanes: call before the lane loop.
   void prepare(int id, int stage);
   void prepare_store(const Store& s, int index);
   Scalar eval(int id, Point& p);
+  // As eval, without a look at memo and parking.
+  Scalar eval_now(int id, Point& p) { return eval_fresh(id, p); }
   Scalar row_value(int id);  // of a node without the lane axis
   void set_row_value(int id, Scalar s) { row_[size_t(id)] = s; }
   void store_lanes(const Store& s, int index, Scalar value, Point& p);
@@ -110,6 +113,8 @@ class KernelEmitter {
   LlvmEmitter e_;
   VectorMemory memory_;
   AxisMask lane_bit_;
+  AxisMask inner_;  // axes of the innermost loops: collect() walks these nodes
+  std::vector<int> first_stage_;  // in which a node is evaluated; -1: none yet
   std::vector<llvm::Value*> coord_;  // per axis; the lane axis is null
 
  private:
@@ -140,11 +145,10 @@ class KernelEmitter {
   std::vector<llvm::Value*> meta_;
   std::vector<llvm::Value*> parked_slots_;
   llvm::Instruction* preamble_end_ = nullptr;
-  std::vector<int> first_stage_;  // in which a node is evaluated; -1: none yet
-  std::vector<int> collected_;    // last stage that collect() saw it in
-  std::vector<int> leader_;       // first node with the same application
-  std::vector<Scalar> row_;       // values without lanes, this row
-  std::vector<bool> constant_;    // row_ entries that hold for all rows
+  std::vector<int> collected_;  // last stage that collect() saw it in
+  std::vector<int> leader_;     // first node with the same application
+  std::vector<Scalar> row_;     // values without lanes, this row
+  std::vector<bool> constant_;  // row_ entries that hold for all rows
   std::map<int, RowAddress> node_address_;   // this row, by node
   std::map<int, RowAddress> store_address_;  // this row, by store
   std::map<int, llvm::Value*> row_affine_;   // this row, by meta index
