@@ -131,6 +131,8 @@ void finish_kernel(Kernel& k) {
   k.cost = 0;
   k.parked = 0;
   for (Node& n : k.nodes) derive_node(k, n);
+  for (Store& s : k.stores)
+    s.dep = k.nodes[size_t(s.node)].dep | axes_of(s.map.at);
   AxisMask inner = inner_axes(k);
   int last = 0;
   for (const Node& n : k.nodes)
@@ -138,7 +140,7 @@ void finish_kernel(Kernel& k) {
       last = std::max(last, int(k.nodes[size_t(n.in[0])].stage));
   for (const Store& s : k.stores) {
     const Node& n = k.nodes[size_t(s.node)];
-    if (n.dep & inner) last = std::max(last, int(n.stage));
+    if (s.dep & inner) last = std::max(last, int(n.stage));
   }
   k.stages = uint8_t(last + 1);
   Parking parking(k);
@@ -363,7 +365,8 @@ class CodeWords {
     put(uint64_t(k_.schedule) | uint64_t(k_.unroll) << 8 |
         uint64_t(k_.streaming) << 16 | uint64_t(k_.specialised) << 17 |
         uint64_t(k_.stages) << 24 | uint64_t(uint8_t(k_.ragged.axis)) << 32 |
-        uint64_t(k_.axes.size()) << 40);
+        uint64_t(uint8_t(k_.ragged.outer)) << 40 |
+        uint64_t(k_.axes.size()) << 48);
     for (size_t a = 0; a < k_.axes.size(); ++a)
       if (fixed(a)) put(uint64_t(k_.axes[a]));
     if (k_.specialised) put(uint64_t(k_.ragged.total));
@@ -465,7 +468,10 @@ struct Checker {
   }
   void run() const {
     need(!k.axes.empty() && k.rank() <= kMaxAxes, "rank");
-    need(k.ragged.axis < k.rank() && k.ragged.axis != 0, "ragged axis");
+    need(k.ragged.axis < 0 ||
+             (k.ragged.outer >= 0 && k.ragged.outer < k.ragged.axis &&
+              k.ragged.axis < k.rank()),
+         "ragged axis");
     for (size_t i = 0; i < k.nodes.size(); ++i) node(i);
     for (const Store& s : k.stores) {
       need(s.node >= 0 && size_t(s.node) < k.nodes.size(), "store: node");

@@ -97,13 +97,14 @@ struct Node {
   float cost = 0;       // vector operations of the tree below, recomputed
 };
 
-// Writes the node's value for every point of the axes in its dep (a store of
-// a reduction has stride 0 along the reduced axis). With guards: only where
-// they hold. Indirect nodes have dep 0.
+// Writes the node's value at every point of the axes in `dep`: those that the
+// value or the map varies on (a store of a reduction has stride 0 along the
+// reduced axis). With guards: only where they hold. Indirect nodes have dep 0.
 struct Store {
   int32_t node = -1;
   int32_t operand = -1;
   Map map;
+  AxisMask dep = 0;  // derived by finish_kernel()
 };
 
 // One pointer argument. Different operands never overlap where one of them is
@@ -136,10 +137,11 @@ enum class Schedule : uint8_t {
 };
 std::string_view enum_name(Schedule s);
 
-// Extent of `axis` at index o of the axis before it is
+// Extent of `axis` at index o of `outer` (which comes before it) is
 // min(extent, total - o * extent): an axis cut into pieces, the last shorter.
 struct Ragged {
   int8_t axis = -1;  // -1: none
+  int8_t outer = -1;
   int64_t total = 0;
   bool operator==(const Ragged&) const = default;
 };
@@ -171,10 +173,12 @@ struct Kernel : RefCounted {
   int rank() const { return int(axes.size()); }
   int lane() const { return int(axes.size()) - 1; }
   AxisMask lane_bit() const { return AxisMask(1) << lane(); }
-  // Iterations that can run in parallel in any grouping: the flattened grid
-  // axes of strip (a pure map over one axis: lanes themselves), tile (rows),
-  // block (axis 0); panel: axes before the reduced one.
-  // Column reductions over axis a make the grid the axes before a.
+  // How many leading axes form the grid: iterations of their flattened range
+  // can run in any grouping, in parallel. A pure map over one axis: 1, the
+  // lanes themselves. Without a grid (0) the call is one task.
+  // strip: all but the lane axis; with a column reduction over axis a, those
+  // before a. panel: those before the reduced one. tile: those before the last
+  // two, or the rows if there are none. block: axis 0.
   int grid_axes() const;
 };
 using KernelRef = Ref<const Kernel>;

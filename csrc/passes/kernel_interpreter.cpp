@@ -188,7 +188,7 @@ class Interpreter {
   int64_t extent(int64_t point, int axis) const {
     int64_t e = k_.axes[size_t(axis)];
     if (axis != k_.ragged.axis) return e;
-    int64_t outer = coordinate(point, size_t(axis - 1));
+    int64_t outer = coordinate(point, size_t(k_.ragged.outer));
     return std::clamp<int64_t>(k_.ragged.total - outer * e, 0, e);
   }
   bool inside(int64_t point) const {
@@ -372,9 +372,9 @@ class Interpreter {
     const Node& n = k_.nodes[size_t(s.node)];
     for (int64_t p = 0; p < size_; ++p) {
       if (!inside(p) || !holds(s.map.guards, p)) continue;
-      bool first = true;  // other points of axes outside dep hold the same
+      bool first = true;
       for (size_t a = 0; a < k_.axes.size(); ++a)
-        if (!(n.dep >> a & 1) && coordinate(p, a) != 0) first = false;
+        if (!(s.dep >> a & 1) && coordinate(p, a) != 0) first = false;
       if (first)
         std::memcpy(memory(s.operand, index(s.map, p)), element(s.node, p),
                     size_t(itemsize(n.dtype)));
@@ -423,11 +423,19 @@ struct Memory {
     interpret_kernel(*s.kernel, operands.data());
   }
   void run(const GemmStep& s) const;
-  void run(const EvalStep& s) const {
+  void run(const EvalStep& s) const { evaluate(s); }
+  void run(const RuntimeStep& s) const { evaluate(s); }
+  // In place is possible: the operands are copied first.
+  template <class S>
+  void evaluate(const S& s) const {
     SmallVector<HostView, 4> in_views, out_views;
-    for (size_t i = 0; i < s.in.size(); ++i)
+    std::vector<Bytes> copies;
+    for (size_t i = 0; i < s.in.size(); ++i) {
+      auto* from = static_cast<const std::byte*>(at(s.in[i]));
+      copies.emplace_back(from, from + s.in_avals[i].nbytes());
       in_views.push_back(
-          {s.in_avals[i].dtype, s.in_avals[i].shape, at(s.in[i])});
+          {s.in_avals[i].dtype, s.in_avals[i].shape, copies.back().data()});
+    }
     for (size_t i = 0; i < s.out.size(); ++i)
       out_views.push_back(
           {s.out_avals[i].dtype, s.out_avals[i].shape, at(s.out[i])});
@@ -435,10 +443,6 @@ struct Memory {
   }
   void run(const CopyStep& s) const {
     std::memmove(at(s.to), at(s.from), size_t(p.buffers[size_t(s.to)].bytes));
-  }
-  void run(const RuntimeStep& s) const {
-    throw_not_implemented("the interpreter does not call runtime kernels (",
-                          s.spec.name, ")");
   }
 };
 

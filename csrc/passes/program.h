@@ -60,6 +60,10 @@ struct RuntimeStep {
   KernelSpec spec;
   SmallVector<BufferId, 4> in, out;
   BufferId scratch = -1;
+  bool in_place = false;            // out[i] may be in[i]
+  const Primitive* prim = nullptr;  // what it computes
+  Params params;
+  Avals in_avals, out_avals;
 };
 
 // The reference evaluation of one primitive, where nothing else exists.
@@ -95,8 +99,8 @@ struct Program : RefCounted {
 using ProgramRef = Ref<const Program>;
 
 struct PlanOptions {
-  std::vector<bool> donated;  // per input of the jaxpr; empty: none
-  bool fuse = true;           // false: one kernel per equation
+  std::vector<bool> donated = {};  // per input of the jaxpr; empty: none
+  bool fuse = true;                // false: one kernel per equation
   // Compile sizes in where kernels are tiny. Off for eager programs, which
   // share code between shapes.
   bool specialise_small = true;

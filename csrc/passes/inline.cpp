@@ -1,0 +1,141 @@
+// Inlining: equations that stand for a jaxpr, and decompositions.
+#include "passes/lowering.h"
+#include "passes/passes.h"
+#include "trace/trace.h"
+
+namespace cotan {
+
+bool has_fast_slot(const Primitive& p) {
+  return p.scalar || p.view || p.update || p.concat || p.generate ||
+         p.reduction || p.dot || p.kernel;
+}
+
+bool gemm_takes(DType t) { return is_float(t); }
+
+namespace {
+
+bool dot_falls_back(const Jaxpr& j, const Eqn& e) {
+  return e.prim->dot && !gemm_takes(j.aval(e.in[0]).dtype);
+}
+
+bool must_expand(const Jaxpr& j, const Eqn& e) {
+  if (!e.prim->expand) return false;
+  return dot_falls_back(j, e) || !has_fast_slot(*e.prim);
+}
+
+bool anything_to_inline(const Jaxpr& j) {
+  for (const Eqn& e : j.eqns)
+    if (e.prim->inlined || must_expand(j, e)) return true;
+  return false;
+}
+
+class Inliner {
+ public:
+  explicit Inliner(const Jaxpr& top) : out_(make_ref<Jaxpr>()) {
+    out_->name = top.name;
+    out_->effects = top.effects;
+    std::vector<Atom> env(top.avals.size());
+    for (Var v : top.in) {
+      Var fresh = out_->new_var(top.avals[size_t(v)]);
+      out_->in.push_back(fresh);
+      env[size_t(v)] = Atom::var(fresh);
+    }
+    run(top, env, nullptr);
+    for (Atom a : top.out) out_->out.push_back(map(top, env, a));
+  }
+  JaxprRef result() const { return out_; }
+
+ private:
+  // Deeper nesting than this is a cycle of decompositions.
+  static constexpr int kMaxDepth = 200;
+
+  Atom map(const Jaxpr& j, const std::vector<Atom>& env, Atom a) {
+    if (a.is_var()) return env[size_t(a.id)];
+    if (a.is_literal())
+      return out_->new_literal(j.literals[size_t(a.literal_index())]);
+    return a;
+  }
+
+  void run(const Jaxpr& j, std::vector<Atom>& env, const SourceRef& source) {
+    if (++depth_ > kMaxDepth)
+      throw_error(ErrorKind::internal, "primitives decompose in a cycle");
+    for (const Eqn& e : j.eqns) {
+      const SourceRef& where = source ? source : e.source;
+      if (e.prim->inlined)
+        call(j, e, env, e.prim->inlined(e.params), where);
+      else if (must_expand(j, e))
+        expand(j, e, env, where);
+      else
+        copy(j, e, env, where);
+    }
+    --depth_;
+  }
+
+  void copy(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
+            const SourceRef& where) {
+    Eqn eqn{e.prim, e.params, {}, {}, where};
+    for (Atom a : e.in) eqn.in.push_back(map(j, env, a));
+    for (Var v : e.out) {
+      Var fresh = out_->new_var(j.avals[size_t(v)]);
+      eqn.out.push_back(fresh);
+      env[size_t(v)] = Atom::var(fresh);
+    }
+    out_->eqns.push_back(std::move(eqn));
+  }
+
+  void call(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
+            const JaxprRef& body, const SourceRef& where) {
+    COTAN_CHECK(body && body->in.size() == e.in.size() &&
+                body->out.size() == e.out.size());
+    std::vector<Atom> inner(body->avals.size());
+    for (size_t i = 0; i < e.in.size(); ++i)
+      inner[size_t(body->in[i])] = map(j, env, e.in[i]);
+    run(*body, inner,
+        body->eqns.empty() || body->eqns[0].source ? SourceRef(nullptr)
+                                                   : where);
+    for (size_t i = 0; i < e.out.size(); ++i)
+      env[size_t(e.out[i])] = map(*body, inner, body->out[i]);
+  }
+
+  // Traces the decomposition; literal operands stay literals in it.
+  void expand(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
+              const SourceRef& where) {
+    auto graph = make_ref<GraphTrace>();
+    Values args;
+    std::vector<Atom> inputs;
+    for (Atom a : e.in) {
+      if (a.is_literal()) {
+        args.push_back(scalar_value(j.literals[size_t(a.literal_index())]));
+      } else {
+        args.push_back(graph->new_arg(j.aval(a)));
+        inputs.push_back(map(j, env, a));
+      }
+    }
+    TracedGraph traced;
+    {
+      SetTrace scope(*graph);
+      Values outs = e.prim->expand(e.params, args);
+      traced = graph->finish(outs);
+    }
+    const Jaxpr& body = *traced.jaxpr;
+    COTAN_CHECK(traced.consts.empty() && body.in.size() == inputs.size() &&
+                body.out.size() == e.out.size());
+    std::vector<Atom> inner(body.avals.size());
+    for (size_t i = 0; i < inputs.size(); ++i)
+      inner[size_t(body.in[i])] = inputs[i];
+    run(body, inner, where);
+    for (size_t i = 0; i < e.out.size(); ++i)
+      env[size_t(e.out[i])] = map(body, inner, body.out[i]);
+  }
+
+  Ref<Jaxpr> out_;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+JaxprRef inline_calls(const JaxprRef& j) {
+  return anything_to_inline(*j) ? Inliner(*j).result() : j;
+}
+
+}  // namespace cotan

@@ -1,1 +1,0 @@
-"""The implementation of the public modules; nothing here is public."""
