@@ -7,7 +7,7 @@
 #   make test      the whole test suite        (PYTEST="-k name" narrows it)
 #   make dev       build only; run it again after touching a file
 #   make bench     cotan beside NumPy and JAX
-#   make accuracy  the math functions over all floats, against mpmath
+#   make accuracy  the math functions over all floats; writes docs/accuracy.md
 #   make format    reformat the sources        make check  lint and size report
 #   make wheel     dist/cotan-*.whl            make clean  remove what was made
 .DEFAULT_GOAL := dev
@@ -68,8 +68,9 @@ test: dev $(VENV)/test.installed $(VENV)/dev.installed
 bench: dev $(VENV)/bench.installed
 	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PY) -m bench $(BENCH)
 
-accuracy: dev $(VENV)/test.installed
-	@$(PY) tests/accuracy.py --all
+accuracy: dev
+	$(say) "Comparing the math functions with wide references"
+	@$(BUILD)/tools/cotan_accuracy --markdown=docs/accuracy.md $(ACCURACY)
 
 CPP := git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/cpp/*' 'examples/*.cpp' | grep -E '\.(h|cpp)$$'
 

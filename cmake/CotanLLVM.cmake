@@ -35,9 +35,10 @@ llvm_map_components_to_libnames(COTAN_LLVM_LIBS Core OrcJIT Support Passes
 add_library(cotan_llvm INTERFACE)
 target_include_directories(cotan_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 separate_arguments(llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
-# -fno-rtti as LLVM itself is built: a class of ours that derives from one of
-# LLVM's must not ask for its type info. Hidden: the templates of LLVM that
-# these files instantiate stay inside libcotan.
-target_compile_options(cotan_llvm INTERFACE ${llvm_definitions} -fno-rtti
+# LLVM itself is built without RTTI, so no class of ours may derive from one of
+# LLVM's that is not a template; our own classes keep their type info, which
+# the sanitizers read. Hidden: the templates of LLVM that these files
+# instantiate stay inside libcotan.
+target_compile_options(cotan_llvm INTERFACE ${llvm_definitions}
                                             -fvisibility=hidden
                                             -fvisibility-inlines-hidden)

@@ -168,6 +168,15 @@ def erfinv_over_x(w):
         return mp.erfinv(x) / x
 
 
+def erfinv_quotient(c):
+    g0 = erfinv_over_x(ERFINV_W0)
+
+    def quotient(s):
+        return (erfinv_over_x(s + c) - g0) / (s + c - ERFINV_W0)
+
+    return quotient, lambda s: (s + c - ERFINV_W0) / erfinv_over_x(s + c)
+
+
 def erfcx(x):
     with mp.workdps(70):
         return mp.exp(x * x) * mp.erfc(x)
@@ -218,6 +227,7 @@ def digamma_near_root(x):
         return mp.digamma(x) / d
 
 
+ERFINV_W0 = mp.mpf(1.125) + mp.mpf(2) ** -70  # off the sample points
 ROOT = digamma_root()
 SQRT2 = mp.sqrt(2)
 HALF_LN2 = mp.log(2) / 2 * mp.mpf("1.005")
@@ -252,6 +262,10 @@ def fits():
     both("LOG", f, guarded(lambda f: f**3 / mp.log1p(f)),
          1 / SQRT2 - 1 - mp.mpf(2) ** -20, SQRT2 - 1 + mp.mpf(2) ** -20,
          8, 21)  # fmt: skip
+    # log((1+s)/(1-s)) = 2 s + s t P(t), t = s^2
+    f = guarded(lambda t: 2 * (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t)
+    top = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2 * mp.mpf("1.0001")
+    add("LOGS", 64, f, lambda t: t / 2, 0, top, 7)
     # log2((1+s)/(1-s)) = s (c1 + t (c1 / 3 + t Q(t))), t = s^2
     c1 = 2 / mp.log(2)
     f = guarded(
@@ -259,8 +273,17 @@ def fits():
             ((mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t - ONE / 3) / t * c1
         )
     )
-    top = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2 * mp.mpf("1.0001")
     both("LOG2Q", f, lambda t: t * t / c1, 0, top, 4, 9)
+    # the same as s (c1 + t P(t)), for f32's usual path
+    # (and a smaller range: |f| < 1/5)
+    f = guarded(lambda t: (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t * c1)
+    add("LOG2P", 32, f, lambda t: t / c1, 0, (mp.mpf(1) / 11) ** 2, 3)
+    # (1 - e)^(-1/3), (1 - e)^(-1/2) = 1 + e P(e): one step from a guess that
+    # is off by e
+    f = guarded(lambda e: ((1 - e) ** (-ONE / 3) - 1) / e)
+    both("CBRT", f, lambda e: e, -0.1065, 0.1065, 3, 4)
+    f = guarded(lambda e: ((1 - e) ** (-ONE / 2) - 1) / e)
+    both("RSQRT", f, lambda e: e, -0.0695, 0.0695, 5, 3)
 
     # sin r = r + r t P(t);  cos r = 1 - t / 2 + t^2 P(t);  tan as sin
     f, _ = odd(mp.sin)
@@ -296,13 +319,12 @@ def fits():
     add("ERFC", 32, f, relative(f), erfc_q(32, 0.45), erfc_q(32, 10.2), 11)
     f = erfc_scaled(64)
     add("ERFC", 64, f, relative(f), erfc_q(64, 0.45), erfc_q(64, 27.5), 24)
-    # erf_inv(x) = x G(w - c) for w = -log(1 - x^2) < 2 c; x G(sqrt(w) - c) up
-    for name, bits, c, n in (
-        ("ERFINV", 32, 2.5, 11),
-        ("ERFINV", 64, 3.125, 25),
-    ):
-        f = lambda s, c=c: erfinv_over_x(s + mp.mpf(c))  # noqa: E731
-        add(name, bits, f, relative(f), -c, c + 0.01, n)
+    # With w = -log(1 - x^2) and c half of the range: erf_inv(x) =
+    # x (G + (w - w0) P(w - c)), G = erf_inv(x0) / x0 at w0; above that,
+    # x P(sqrt(w) - c)
+    for bits, c, n in ((32, 2.5, 11), (64, 3.125, 25)):
+        f, w = erfinv_quotient(c)
+        add("ERFINV", bits, f, w, -c, c + 0.01, n)
     for name, bits, c, lo, hi, n in (
         ("ERFINV_TAIL", 32, 3, mp.sqrt(5) - ONE / 500, mp.sqrt(17), 11),
         ("ERFINV_TAIL", 64, 3.25, 2.499, 4.001, 22),
@@ -322,6 +344,16 @@ def fits():
     both("DIGAMMA", f, relative(f), -0.501, 0.501, 11, 23)
     add("DIGAMMA_TAIL", 32, digamma_tail, lambda t: 1, 0, ONE / 4, 6)
     add("DIGAMMA_TAIL", 64, digamma_tail, lambda t: 1, 0, ONE / 16, 11)
+    # pi / tan(pi x) = 1 / x - x P(x^2), x < 1/4
+    f = guarded(
+        lambda t: (
+            (1 / mp.sqrt(t) - mp.pi / mp.tan(mp.pi * mp.sqrt(t))) / mp.sqrt(t)
+        )
+    )
+    both("COT", f, lambda t: ONE, 0, ONE / 16, 5, 9)
+    # pi tan(pi x) = x P(x^2), x < 1/4
+    f = guarded(lambda t: mp.pi * mp.tan(mp.pi * mp.sqrt(t)) / mp.sqrt(t))
+    both("TANPI", f, relative(f), 0, ONE / 16, 8, 16)
     f = lambda u: mp.digamma(u + 3)  # noqa: E731
     add("DIGAMMA_MID", 64, f, relative(f), -1, 1, 23)
     return table
@@ -331,8 +363,8 @@ FITS = fits()
 # The constant term has a low word too, stored as the last coefficient.
 SPLIT = {
     f"{name}{bits}"
-    for name in ("ERFC", "ERFINV", "ERFINV_TAIL", "ERFINV_FAR", "LGAMMA1",
-                 "LGAMMA2", "DIGAMMA", "DIGAMMA_MID")
+    for name in ("ERFC", "ERFINV_TAIL", "ERFINV_FAR", "LGAMMA1",
+                 "LGAMMA2", "DIGAMMA", "DIGAMMA_MID", "TANPI")
     for bits in (32, 64)
 }  # fmt: skip
 

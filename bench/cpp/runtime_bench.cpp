@@ -181,6 +181,39 @@ void kernels() {
              {a.data()}, {b.data()});
 }
 
+void indexing() {
+  constexpr int64_t kRows = 100000, kCount = 1000000, kWidth = 64;
+  Scratch table(kRows * kWidth * 4), index(kCount * 4),
+      rows(kCount * kWidth * 4);
+  uint64_t state = 1;
+  for (int64_t i = 0; i < kRows * kWidth; ++i) table.as<float>()[i] = float(i);
+  for (int64_t i = 0; i < kCount * kWidth; ++i) rows.as<float>()[i] = 1;
+  for (int64_t i = 0; i < kCount; ++i)
+    index.as<int32_t>()[i] = int32_t(next_random(state) % kRows);
+  GatherAttrs g;
+  g.operand_shape = {kRows, kWidth}, g.indices_shape = {kCount, 1};
+  g.slice_sizes = {1, kWidth}, g.offset_dims = {1};
+  g.collapsed_slice_dims = {0}, g.start_index_map = {0};
+  kernel_row("gather 1M rows of (100000, 64) f32", "gather", g,
+             {table.data(), index.data()}, {rows.data()});
+  g.operand_shape = {kRows * kWidth}, g.slice_sizes = {1}, g.offset_dims = {};
+  kernel_row("gather 1M of 6.4M f32", "gather", g, {table.data(), index.data()},
+             {rows.data()});
+  ScatterAttrs s;
+  s.operand_shape = {kRows}, s.indices_shape = {kCount, 1};
+  s.updates_shape = {kCount}, s.inserted_window_dims = {0};
+  s.scatter_dims_to_operand_dims = {0};
+  kernel_row("scatter-add 1M into 100000 f32", "scatter", s,
+             {table.data(), index.data(), rows.data()}, {table.data()});
+  s.operand_shape = {kRows, kWidth}, s.updates_shape = {kCount, kWidth};
+  s.update_window_dims = {1};
+  kernel_row("scatter-add 1M rows of (100000, 64) f32", "scatter", s,
+             {table.data(), index.data(), rows.data()}, {table.data()});
+  s.combine = Combine::set;
+  kernel_row("scatter-set 1M rows of (100000, 64) f32", "scatter", s,
+             {table.data(), index.data(), rows.data()}, {table.data()});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -188,4 +221,5 @@ int main(int argc, char** argv) {
   allocation();
   hand_off();
   kernels();
+  indexing();
 }

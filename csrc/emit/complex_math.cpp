@@ -77,11 +77,15 @@ class ComplexBody {
 };
 
 Z ComplexBody::exp_times(F x, Body::SinCos sc) {
-  // The exponent may leave the range if a part of sc is small.
-  F v = b.d ? b.clamp(x, -1500, 1400) : b.clamp(x, -220, 170);
+  // The exponent may leave the range if a part of sc is small; scale() covers
+  // twice the range, and what is beyond is a factor of its own.
+  const double top = b.d ? 1416 : 174;
+  F v = b.clamp(x, -top, top);
   Body::Exp r = b.exp_core(v);
   F m = c(1) + r.p;
-  return {b.scale(m * sc.cos, r.nf, r.n), b.scale(m * sc.sin, r.nf, r.n)};
+  F beyond = b.rare(x > c(top), c(1), [&] { return b.exp(x - c(top)); });
+  return {b.scale(m * sc.cos, r.nf, r.n) * beyond,
+          b.scale(m * sc.sin, r.nf, r.n) * beyond};
 }
 
 Z ComplexBody::exp(Z z) {
@@ -146,7 +150,7 @@ F ComplexBody::log_abs(F x, F x_lo, F y) {
   M small = a < c(0x1p-900, 0x1p-100);
   F up = sel(small, c(0x1p200, 0x1p60), c(1));
   F as = a * up, qs = q * up;
-  I k = ashr(b.bits(as) - b.ci(b.d ? 0x3fe6a09e667f3bcd : 0x3f3504f3), b.mant);
+  I k = b.log_exponent(as);
   F half = b.flt(b.ci(b.one_bits()) - shl(ashr(k, 1), b.mant));
   F rest = b.flt(b.ci(b.one_bits()) - shl(k - ashr(k, 1), b.mant));
   F m = (as * half) * rest, p = (qs * half) * rest;
@@ -155,10 +159,10 @@ F ComplexBody::log_abs(F x, F x_lo, F y) {
   // s + sl = m^2 + p^2 + 2 x lo, m^2 >= p^2
   F m2 = m * m, m2l = fma(m, m, -m2), p2 = p * p, p2l = fma(p, p, -p2);
   F s = m2 + p2, sl = (p2 - (s - m2)) + (m2l + p2l) + (xs + xs) * lo;
-  I j = ashr(b.bits(s) - b.ci(b.d ? 0x3fe6a09e667f3bcd : 0x3f3504f3), b.mant);
-  F f = b.flt(b.bits(s) - shl(j, b.mant)) - c(1);
+  I j = b.log_exponent(s);
+  F f = b.log_fraction(s, j);
   f = fma(sl, b.flt(b.ci(b.one_bits()) - shl(j, b.mant)), f);
-  F kf = b.cvt(k + k + j) - sel(small, c(400, 120), c(0));
+  F kf = b.small_to_float(k + k + j) - sel(small, c(400, 120), c(0));
   F r = c(.5) * b.log_poly(f, kf);
   r = sel(a == c(0), -b.inf(), r);
   // inf wins over nan
@@ -207,8 +211,7 @@ Z ComplexBody::sinh(Z z) {
 Z ComplexBody::cosh(Z z) {
   Products p = sinh_products(z.re, z.im);
   F zero = b.xor_sign(c(0), b.sign(z.re) ^ b.sign(z.im));
-  M flat = (z.re == c(0)) | (z.im == c(0));
-  // inf cos 0 and nan cos 0 stay what they are
+  M flat = (z.im == c(0)) | ((z.re == c(0)) & ~finite(z.im));
   return {p.cosh_cos, sel(flat, zero, p.sinh_sin)};
 }
 
@@ -224,9 +227,9 @@ Z ComplexBody::tanh(Z z) {
     Body::SinCos sc = b.sin_cos(z.im);
     F decay = b.exp(c(-2) * ax);
     F q = c(4) * sc.sin * sc.cos * decay;
-    q = sel(finite(z.im), q, c(0));
-    out[0] = c(1).s;
-    out[1] = q.s;
+    M wild = ~finite(z.im), end = ax == b.inf();
+    out[0] = sel(wild & ~end, b.nan(), c(1)).s;
+    out[1] = sel(wild, sel(end, c(0), b.nan()), q).s;
   };
   b.e.rare_many(large.s, v, std::ref(slow));
   re = {v[0], &b.e};
@@ -282,7 +285,8 @@ Z ComplexBody::acos(Z z) {
 
 Z ComplexBody::acosh(Z z) {
   Arc r = arc(abs(z.re), abs(z.im));
-  return {r.imag, b.with_sign(b.atan2(r.d, z.re), z.im)};
+  F im = sel(z.re == c(0), c(kPio2), b.atan2(r.d, z.re));
+  return {r.imag, b.with_sign(im, z.im)};
 }
 
 Z ComplexBody::asinh(Z z) {
@@ -323,10 +327,16 @@ Z ComplexBody::divide(Z x, Z y) {
 }
 
 Z ComplexBody::logistic(Z z) {
-  // e^-|x| bounded by 1: 1 / (1 + w) or w / (1 + w)
+  // 1 / (1 + w) or w / (1 + w) with w = e^(-|x| + iy), so that |w| <= 1. Near
+  // the poles 1 + w is small: 2 cos^2(y / 2) + (e^-|x| - 1) cos y is exact.
   M neg = z.re < c(0);
-  Z w = exp({-abs(z.re), sel(neg, z.im, -z.im)});
-  return divide(sel2(neg, w, {c(1), c(0)}), {c(1) + w.re, w.im});
+  F x = -abs(z.re), y = sel(neg, z.im, -z.im);
+  Body::SinCos half = b.sin_cos(y * c(.5));
+  F k = b.cos(y), e = b.exp(x);
+  F re = fma(b.expm1(x), k, c(2) * (half.cos * half.cos));
+  F im = c(2) * half.sin * half.cos * e;
+  im = sel(y == c(0), y, im);
+  return divide(sel2(neg, {e * k, im}, {c(1), c(0)}), {re, im});
 }
 
 F ComplexBody::hypot(F x, F y) {

@@ -135,6 +135,12 @@ class Body {
   F inf() { return c(HUGE_VAL); }
   F nan() { return c(std::numeric_limits<double>::quiet_NaN()); }
   F magic() { return c(0x1.8p52, 0x1.8p23); }  // adds round to integer
+  // Positive, normal and finite, by one unsigned comparison.
+  M is_usual(F x) {
+    int64_t tiny = int64_t(1) << mant;
+    I shifted = (bits(x) - ci(tiny)) ^ ci(sign_bit());
+    return shifted < ci((inf_bits() - tiny) ^ sign_bit());
+  }
   F min_normal() { return c(0x1p-1022, 0x1p-126); }
   Coefficients pick(Coefficients f, Coefficients dd) { return d ? dd : f; }
 
@@ -142,6 +148,7 @@ class Body {
   I bits(F x) { return {e.raw_bitcast(x.s, it), &e}; }
   F flt(I x) { return {e.raw_bitcast(x.s, ft), &e}; }
   F cvt(I x) { return {e.raw_convert(x.s, ft), &e}; }
+  F small_to_float(I x);  // |x| < 2^22
   I sign(F x) { return bits(x) & ci(sign_bit()); }
   F xor_sign(F x, I s) { return flt(bits(x) ^ s); }
   F with_sign(F mag, F s) { return xor_sign(mag, sign(s)); }  // mag >= 0
@@ -167,6 +174,11 @@ class Body {
     I n;  // low bits: n; the rest is the exponent of magic()
   };
   Exp exp_core(F x);
+  struct ExpPair {  // e^x = 2^n (1 + r + rest), rest small beside r
+    F r, rest, nf;
+    I n;
+  };
+  ExpPair exp_core_pair(F x);
   F scale(F y, F nf, I n);   // y 2^n with one rounding
   F scale_normal(F y, I n);  // y 2^n where the result is normal
   F pow2(I n, int offset);   // 2^(n + offset), a normal number
@@ -176,7 +188,14 @@ class Body {
   F log_poly(F f, F kf);  // k ln 2 + log(1 + f)
   Pair log_poly_pair(F f, F kf);
   F log(F x);
-  F log_normal(F x);   // x positive, normal and finite
+  // x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)), for normal x
+  I log_exponent(F x);
+  F log_fraction(F x, I k) { return scale_normal(x, ci(0) - k) - c(1); }
+  F log_normal(F x) {  // x positive, normal and finite
+    I k = log_exponent(x);
+    return log_poly(log_fraction(x, k), small_to_float(k));
+  }
+  Pair log_pair_normal(F x);
   Pair log_pair(F x);  // x positive and finite
   F log_special(F x, F y);
   // log(1 + v + vl) for v > -1
@@ -206,7 +225,7 @@ class Body {
   F atan2(F y, F x);
 
   // ---- hyperbolic (math_hyperbolic.cpp)
-  struct SinhCosh {  // times 2^-scale_log2, so that neither overflows early
+  struct SinhCosh {  // halved, so that neither overflows early
     F sinh, cosh;
   };
   SinhCosh sinh_cosh_halved(F ax);
@@ -225,17 +244,20 @@ class Body {
 
   // ---- powers (math_pow_roots.cpp)
   F pow(F x, F y);
-  F pow_usual(F ax, F y);
-  F pow_special(F x, F y);
-  Pair log2_pair(F x);
+  F pow_any(F x, F y);
+  Pair log2_reduced(F m, F kf);
   F cbrt(F x);
+  F cbrt_usual(F a);
   F rsqrt(F x);
+  F rsqrt_usual(F a);
 
   // ---- gamma (math_gamma.cpp)
   F lgamma(F x);
-  F lgamma_positive(F z);
+  F lgamma_near(F x);              // -8 < x < 1/2
+  F lgamma1(F w);                  // lgamma(1 + w), |w| <= 1/2
+  F lgamma_positive(F z, F z_lo);  // z >= 1/2
+  F sin_pi(F f);                   // |f| <= 1/2
   F digamma(F x);
-  SinCos sin_cos_pi_fraction(F x);  // of |x - round(x)|, with sign in x
 };
 
 }  // namespace cotan::math

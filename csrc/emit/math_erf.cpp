@@ -19,30 +19,39 @@ F Body::erfc(F x) {
   F a = abs(x), top = c(27.5, 10.2), am = sel(a > top, top, a);
   F k0 = c(4, 2), q = (am - k0) / (am + k0);
   Coefficients k = pick(kErfcf, kErfcd);
-  F r0 = c(k[0]), rest = poly_low(q, k);
-  F rh = r0 + rest, rl = rest - (rh - r0);
+  F r0 = c(k[0]), r_low = poly_low(q, k);
+  F rh = r0 + r_low, rl = r_low - (rh - r0);
   F den = fma(am, c(2), c(1)), den_lo = fma(am, c(2), c(1) - den);
   F inv = c(1) / den, g = rh * inv;
   F gl = inv * (fma(-g, den, rh) + fma(-g, den_lo, rl));
   F h = am * am, hl = fma(am, am, -h);
-  Exp ex = exp_core(-h);
-  // (1 + p)(1 - hl) = 1 + p2
-  F p2 = ex.p - fma(hl, ex.p, hl);
-  F y = scale(g + fma(g, p2, gl), ex.nf, ex.n);
+  // (1 + r + rest)(1 - hl)
+  ExpPair ex = exp_core_pair(-h);
+  F rest = ex.rest - fma(hl, ex.r + ex.rest, hl);
+  F y = scale(g + fma(g, ex.r, fma(g, rest, gl)), ex.nf, ex.n);
   y = sel(x < c(0), c(2) - y, y);
   F t = x * x, s = fma(x, poly(t, pick(kErff, kErfd)), x);
   return sel(a < c(.46875), c(1) - s, y);
 }
 
 F Body::erf_inv(F x) {
-  F a = abs(x), w = -log_normal(fma(-a, a, c(1)));
-  auto branch = [&](Coefficients k, F s) {
-    return fma(a, c(k[0]), a * poly_low(s, k));
-  };
+  F a = abs(x);
+  Pair l = log_pair_normal(fma(-a, a, c(1)));
+  F w = -(l.hi + l.lo);
+  // G = G0 + (w - w0) P(w - c), split so that the sum does not cancel
   double split = d ? 6.25 : 5;
-  F y = branch(pick(kErfinvf, kErfinvd), w - c(split / 2));
+  F g0 = c(0x1.288de7c617527p+0, 0x1.288de8p+0);
+  F g0_lo = c(0x1.2218aafa7e32ep-54, -0x1.cf456cp-27);
+  F p = poly(w - c(split / 2), pick(kErfinvf, kErfinvd));
+  F y = fma(a, g0, a * fma(w - c(1.125), p, g0_lo));
   y = rare(~(w < c(split)), y, [&] {
+    // In the tail the result is nearly sqrt(w) plus a constant, so what the
+    // root and w themselves have lost counts.
     F s = sqrt(w);
+    F s_lo = ((-l.hi - w) - l.lo + fma(-s, s, w)) * (c(.5) / s);
+    auto branch = [&](Coefficients k, F v) {
+      return fma(a, c(k[0]), a * (poly_low(v, k) + s_lo));
+    };
     if (!d) return branch(kErfinvTailf, s - c(3));
     F tail = branch(kErfinvTaild, s - c(3.25));
     return sel(s < c(4), tail, branch(kErfinvFard, s - c(5)));

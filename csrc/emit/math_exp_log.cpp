@@ -24,6 +24,13 @@ Body::Exp Body::exp_core(F x) {
   return {p, nf, bits(t)};
 }
 
+Body::ExpPair Body::exp_core_pair(F x) {
+  F t = fma(x, c(kLog2e), magic()), nf = t - magic();
+  F r1 = fma(nf, c(-kLn2Hi64, -kLn2Hi32), x), ln2_lo = c(-kLn2Lo64, -kLn2Lo32);
+  F r = fma(nf, ln2_lo, r1), r_lo = fma(nf, ln2_lo, r1 - r);
+  return {r, fma(r * r, poly(r, pick(kExpf, kExpd)), r_lo), nf, bits(t)};
+}
+
 F Body::scale(F y, F nf, I n) {
   Scalar out;
   if (e.raw_scale_exp2(y.s, nf.s, &out)) return {out, &e};
@@ -70,9 +77,17 @@ F Body::log_poly(F f, F kf) {
 }
 
 Pair Body::log_poly_pair(F f, F kf) {
-  F f2 = f * f, hi = c(kLn2Hi64, kLn2Hi32);
-  F q = fma(f * f2, poly(f, pick(kLogf, kLogd)), kf * c(kLn2Lo64, kLn2Lo32));
-  F h = fma(f2, c(-.5), q), s = f + h, err = h - (s - f);
+  F f2 = f * f, hi = c(kLn2Hi64, kLn2Hi32), low = kf * c(kLn2Lo64, kLn2Lo32);
+  F h = f;
+  if (d) {
+    // With s = f / (2 + f): f - f^2 / 2 + s (f^2 / 2 + s^2 P(s^2)), as in
+    // fdlibm; one division for 14 terms less.
+    F q = f / (f + c(2)), t = q * q, half = f2 * c(.5);
+    h = fma(q, fma(t, poly(t, kLogsd), half), low) - half;
+  } else {
+    h = fma(f2, c(-.5), fma(f * f2, poly(f, kLogf), low));
+  }
+  F s = f + h, err = h - (s - f);
   // |k ln 2| > |s| or k = 0, so this is a fast two-sum.
   F y = fma(kf, hi, s), err2 = fma(kf, hi, -y) + s;
   return {y, err + err2};
@@ -84,43 +99,43 @@ F Body::log_special(F x, F y) {
   return sel(x < c(0), nan(), y);
 }
 
-F Body::log_normal(F x) {
-  I ix = bits(x), k = ashr(ix - ci(d ? kSqrtHalf64 : kSqrtHalf32), mant);
-  return log_poly(flt(ix - shl(k, mant)) - c(1), cvt(k));
+I Body::log_exponent(F x) {
+  return ashr(bits(x) - ci(d ? kSqrtHalf64 : kSqrtHalf32), mant);
+}
+
+Pair Body::log_pair_normal(F x) {
+  I k = log_exponent(x);
+  return log_poly_pair(log_fraction(x, k), small_to_float(k));
 }
 
 Pair Body::log_pair(F x) {
   M small = x < min_normal();
-  I ix = bits(sel(small, x * c(0x1p54, 0x1p24), x));
-  I k = ashr(ix - ci(d ? kSqrtHalf64 : kSqrtHalf32), mant);
-  F kf = cvt(k);
+  F xs = sel(small, x * c(0x1p54, 0x1p24), x);
+  I k = log_exponent(xs);
+  F kf = small_to_float(k);
   kf = sel(small, kf - c(54, 24), kf);
-  return log_poly_pair(flt(ix - shl(k, mant)) - c(1), kf);
+  return log_poly_pair(log_fraction(xs, k), kf);
 }
 
 F Body::log(F x) {
-  // Positive, normal and finite in line: one unsigned comparison.
-  int64_t tiny = int64_t(1) << mant;
-  I shifted = (bits(x) - ci(tiny)) ^ ci(sign_bit());
-  M usual = shifted < ci((inf_bits() - tiny) ^ sign_bit());
-  return rare(~usual, log_normal(x), [&] {
+  return rare(~is_usual(x), log_normal(x), [&] {
     M small = x < min_normal();
-    I ix = bits(sel(small, x * c(0x1p54, 0x1p24), x));
-    I k = ashr(ix - ci(d ? kSqrtHalf64 : kSqrtHalf32), mant);
-    F kf = cvt(k);
+    F xs = sel(small, x * c(0x1p54, 0x1p24), x);
+    I k = log_exponent(xs);
+    F kf = small_to_float(k);
     kf = sel(small, kf - c(54, 24), kf);
-    return log_special(x, log_poly(flt(ix - shl(k, mant)) - c(1), kf));
+    return log_special(x, log_poly(log_fraction(xs, k), kf));
   });
 }
 
 F Body::log1p_core(F v, F vl) {
   F u = c(1) + v;
   F err = sel(v > c(1), c(1) - (u - v), v - (u - c(1))) + vl;
-  I iu = bits(u), k = ashr(iu - ci(d ? kSqrtHalf64 : kSqrtHalf32), mant);
-  F m = flt(iu - shl(k, mant)), s = flt(ci(one_bits()) - shl(k, mant));
+  I k = log_exponent(u);
+  F m = scale_normal(u, ci(0) - k), s = flt(ci(one_bits()) - shl(k, mant));
   // 2^-k leaves the range at the top, where err does not matter.
   s = sel(v < c(0x1p1000, 0x1p100), s, c(0));
-  F y = log_poly(fma(err, s, m - c(1)), cvt(k));
+  F y = log_poly(fma(err, s, m - c(1)), small_to_float(k));
   return log_special(u, y);
 }
 

@@ -4,29 +4,53 @@
 
 namespace cotan::math {
 
-// sin and cos of pi |f| for f = x - round(x); exact reduction.
-Body::SinCos Body::sin_cos_pi_fraction(F x) {
-  F whole = {e.raw_unary(UnaryOp::round_even, x.s), &e};
-  F f = abs(x - whole);
-  M big = f > c(.25);
-  F g = sel(big, c(.5) - f, f);
-  F r = g * c(0x1.921fb54442d18p+1), t = r * r;
-  F s = sin_poly(r, t), k = cos_poly(t);
-  return {sel(big, k, s), sel(big, s, k)};
+namespace {
+constexpr double kPi = 0x1.921fb54442d18p+1;
 }
 
-F Body::lgamma_positive(F z) {
-  F half = c(.5);
-  // near 1 (below 1/2: lgamma(z) = lgamma(1 + z) - log z) and near 2
-  M tiny = z < half, first = z < c(1.5);
-  F w = sel(tiny, z, z - c(1));
-  Coefficients k1 = pick(kLgamma1f, kLgamma1d);
-  F y = fma(w, c(k1[0]), w * poly_low(w, k1));
-  y = rare(tiny, y, [&] {
-    Pair l = log_pair(z);
-    return (y - l.hi) - l.lo;
-  });
-  y = rare(~first, y, [&] {
+F Body::sin_pi(F f) {
+  f = abs(f);
+  M big = f > c(.25);
+  F r = sel(big, c(.5) - f, f) * c(kPi), t = r * r;
+  return sel(big, cos_poly(t), sin_poly(r, t));
+}
+
+F Body::lgamma1(F w) {
+  // The first two terms cancel near the minimum at w = 0.46, so their sum
+  // keeps its low word.
+  Coefficients k = pick(kLgamma1f, kLgamma1d);
+  F k0 = c(k[0]), k1 = c(k[1]), p = w * k1, s = k0 + p;
+  F low = ((p - (s - k0)) + fma(w, k1, -p)) + c(k.back());
+  F rest = poly(w, k.subspan(2, k.size() - 3));
+  return w * (s + fma(w * w, rest, low));
+}
+
+// lgamma(x) = lgamma(1 + w) - log |x (x + 1) ... w|, w = x + n in [-1/2, 1/2)
+F Body::lgamma_near(F x) {
+  F w = x, prod = c(1), low = c(0);
+  auto times = [&](M m) {
+    F p = prod * w;
+    low = sel(m, fma(prod, w, -p) + low * w, low);
+    prod = sel(m, p, prod);
+  };
+  for (int i = 0; i < 8; ++i) {
+    M below = w < c(-.5);
+    times(below);
+    w = sel(below, w + c(1), w);
+  }
+  times(w == w);
+  F y = lgamma1(w);
+  Pair l = log_pair(abs(prod));
+  F inv = sel(abs(prod) < min_normal(), c(0), c(1) / prod);
+  F rest = fma(low, inv, l.lo);
+  return sel(prod == c(0), inf(), (y - l.hi) - rest);
+}
+
+F Body::lgamma_positive(F z, F z_lo) {
+  // lgamma(1 + w) for z < 3/2
+  F half = c(.5), w = z - c(1);
+  F y = lgamma1(w) + c(0);  // lgamma(1) is +0
+  y = rare(~(z < c(1.5)), y, [&] {
     // down to [3/2, 5/2) by lgamma(v) = lgamma(v - 1) + log(v - 1)
     F v = z, prod = c(1);
     for (int i = 0; i < 6; ++i) {
@@ -46,21 +70,24 @@ F Body::lgamma_positive(F z) {
     F s = inv * poly(inv * inv, pick(kStirlingf, kStirlingd));
     Pair l = log_pair(z);
     F m = z - half;
-    F big = fma(m, l.hi - c(1), fma(m, l.lo, s + c(0x1.acfe390c97d69p-2)));
+    F low = fma(m, l.lo, s + c(0x1.acfe390c97d69p-2));
+    F big = fma(m, l.hi - c(1), fma(z_lo, l.hi, low));
     return sel(z < inf(), big, z);
   });
 }
 
 F Body::lgamma(F x) {
-  M neg = x < c(0);
-  F y = lgamma_positive(sel(neg, c(1) - x, x));
-  y = rare(neg, y, [&] {
-    // log(pi / |sin(pi x)|) - lgamma(1 - x)
-    F ratio = c(0x1.921fb54442d18p+1) / sin_cos_pi_fraction(x).sin;
-    F v = log(ratio) - y;
-    return sel(x > -inf(), v, inf());
+  M far = x <= c(-8);
+  F z = c(1) - x, z_lo = (c(1) - z) - x;
+  F y = lgamma_positive(sel(far, z, x), sel(far, z_lo, c(0)));
+  y = rare((x < c(.5)) & ~far, y, [&] { return lgamma_near(x); });
+  return rare(far, y, [&] {
+    // -log(|sin(pi x)| / pi) - lgamma(1 - x)
+    F whole = {e.raw_unary(UnaryOp::round_even, x.s), &e};
+    F s = sin_pi(x - whole);
+    Pair l = log_pair(s * c(0x1.45f306dc9c883p-2));
+    return sel((s != c(0)) & (x > -inf()), (-l.hi - y) - l.lo, inf());
   });
-  return sel(x == c(0), inf(), y);
 }
 
 F Body::digamma(F x) {
@@ -89,11 +116,16 @@ F Body::digamma(F x) {
   });
   y = rare(neg, y, [&] {
     // digamma(x) = digamma(1 - x) - pi / tan(pi x)
-    SinCos sc = sin_cos_pi_fraction(x);
     F whole = {e.raw_unary(UnaryOp::round_even, x.s), &e};
-    F cot = c(0x1.921fb54442d18p+1) * (sc.cos / sc.sin);
-    F v = y - with_sign(cot, x - whole);
-    return sel((sc.sin != c(0)) & (x > -inf()), v, nan());
+    F f = x - whole, q = c(1) / f, ql = q * fma(-f, q, c(1));
+    ql = sel(abs(q) < inf(), ql, c(0));
+    F rest = fma(f, poly(f * f, pick(kCotf, kCotd)), -ql);
+    // |f| > 1/4: pi tan(pi (1/2 - |f|))
+    F g = c(.5) - abs(f);
+    Coefficients k = pick(kTanpif, kTanpid);
+    F tan = fma(g, c(k[0]), g * poly_low(g * g, k));
+    F v = sel(abs(f) > c(.25), y - with_sign(tan, f), (y + rest) - q);
+    return sel((f != c(0)) & (x > -inf()), v, nan());
   });
   return sel(x == c(0), nan(), y);
 }

@@ -24,7 +24,9 @@ Body::SinhCosh Body::sinh_cosh_halved(F ax) {
   F m = sel(nf > c(60), c(60) + magic(), t);  // 2^-n is negligible above
   F down = pow2(ci(0) - bits(m), -2);
   F a = up - down, b = up + down;
-  return {a + fma(s, b, k * a), b + fma(k, b, s * a)};
+  // b may round where a does not: n = 12 in f32.
+  F b_low = d ? c(0) : down - (b - up);
+  return {a + fma(s, b, k * a), b + (fma(k, b, s * a) + b_low)};
 }
 
 F Body::sinh(F x) {
@@ -41,9 +43,12 @@ F Body::cosh(F x) {
 F Body::tanh(F x) {
   F ax = abs(x), t = ax * ax;
   F s = fma(ax * t, poly(t, pick(kTanhf, kTanhd)), ax);
-  F top = c(20, 10), z = sel(ax > top, top, ax);
-  Exp r = exp_core(z + z);
-  F g = c(1) - c(2) / (scale_normal(c(1) + r.p, r.n) + c(1));
+  // 1 - 2 / (e^2x + 1) above: e^2x needs no more than absolute accuracy, so
+  // 2^r is taken of r = 2x log2(e) - n as it comes.
+  F top = c(20, 10), z = sel(ax > top, top, ax), k = c(2 * kLog2e);
+  F m = fma(z, k, magic()), r = fma(z, k, magic() - m);
+  F p = fma(r, poly(r, pick(kExp2f, kExp2d)), c(1));
+  F g = c(1) - c(2) / (scale_normal(p, bits(m)) + c(1));
   return xor_sign(sel(ax > c(.6, .55), g, s), sign(x));
 }
 

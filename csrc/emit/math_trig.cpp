@@ -146,9 +146,11 @@ Body::Reduced Body::reduce(F ax, bool want_lo) {
   if (!d && !want_lo) {
     r = fma(n, p3, fma(n, p2, r));
   } else {
-    // w + err = r + n p2 exactly: the sum cancels near multiples of pi/2.
-    F ph = n * p2, w = r + ph, back = w - r;
-    F err = (r - (w - back)) + (ph - back) + fma(n, p2, -ph);
+    // w + err = r + n p2 exactly. Three operations make the two-sum although
+    // |r| may be the smaller one (near multiples of pi/2): r is a multiple of
+    // the last place of ph.
+    F ph = n * p2, w = r + ph;
+    F err = (ph - (w - r)) + fma(n, p2, -ph);
     err = fma(n, p3, err);
     r = w + err;
     if (want_lo) lo = err - (r - w);
@@ -203,14 +205,11 @@ Body::SinCos Body::sin_cos(F x) {
 F Body::tan(F x) {
   Reduced a = reduce(abs(x), true);
   F t = a.r * a.r;
-  F h = a.r * t * poly(t, pick(kTanf, kTand));
-  // tan(r + lo) = y + yl, as tan' = 1 + tan^2.
-  F y = a.r + h, yl = (h - (y - a.r)) + a.lo * fma(y, y, c(1));
+  // tan' = 1 + tan^2, here near enough to 1 + 1.6 r^2
+  F low = a.lo * fma(t, c(1.6), c(1));
+  F y = a.r + fma(a.r * t, poly(t, pick(kTanf, kTand)), low);
   M odd = (a.q & ci(1)) != ci(0);
-  // -1 / (y + yl) = z + z (1 + z (y + yl)) for z near -1 / y
-  F z = c(-1) / y;
-  F zo = fma(z, fma(z, y, c(1)) + z * yl, z);
-  return xor_sign(sel(odd, zo, y + yl), sign(x));
+  return xor_sign(sel(odd, c(-1) / y, y), sign(x));
 }
 
 F Body::asin(F x) {

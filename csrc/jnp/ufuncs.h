@@ -7,18 +7,19 @@ namespace cotan::jnp {
 
 #define COTAN_UNARY(name) Value name(const Value& x);
 COTAN_UNARY(negative)
-COTAN_UNARY(absolute) COTAN_UNARY(invert) COTAN_UNARY(sign) COTAN_UNARY(
-    floor) COTAN_UNARY(ceil) COTAN_UNARY(trunc) COTAN_UNARY(rint)
-    COTAN_UNARY(exp) COTAN_UNARY(exp2) COTAN_UNARY(expm1) COTAN_UNARY(
-        log) COTAN_UNARY(log2) COTAN_UNARY(log10) COTAN_UNARY(log1p)
-        COTAN_UNARY(sin) COTAN_UNARY(cos) COTAN_UNARY(tan) COTAN_UNARY(
-            arcsin) COTAN_UNARY(arccos) COTAN_UNARY(arctan) COTAN_UNARY(sinh)
-            COTAN_UNARY(cosh) COTAN_UNARY(tanh) COTAN_UNARY(arcsinh) COTAN_UNARY(
-                arccosh) COTAN_UNARY(arctanh) COTAN_UNARY(sqrt) COTAN_UNARY(cbrt)
-                COTAN_UNARY(square) COTAN_UNARY(reciprocal) COTAN_UNARY(
-                    isnan) COTAN_UNARY(isinf) COTAN_UNARY(isfinite)
-                    COTAN_UNARY(logical_not) COTAN_UNARY(real) COTAN_UNARY(
-                        imag) COTAN_UNARY(conj) COTAN_UNARY(bitwise_count)
+COTAN_UNARY(absolute)
+COTAN_UNARY(invert) COTAN_UNARY(sign) COTAN_UNARY(floor) COTAN_UNARY(
+    ceil) COTAN_UNARY(trunc) COTAN_UNARY(rint) COTAN_UNARY(exp) COTAN_UNARY(exp2)
+    COTAN_UNARY(expm1) COTAN_UNARY(log) COTAN_UNARY(log2) COTAN_UNARY(
+        log10) COTAN_UNARY(log1p) COTAN_UNARY(sin) COTAN_UNARY(cos)
+        COTAN_UNARY(tan) COTAN_UNARY(arcsin) COTAN_UNARY(arccos) COTAN_UNARY(
+            arctan) COTAN_UNARY(sinh) COTAN_UNARY(cosh) COTAN_UNARY(tanh)
+            COTAN_UNARY(arcsinh) COTAN_UNARY(arccosh) COTAN_UNARY(
+                arctanh) COTAN_UNARY(sqrt) COTAN_UNARY(cbrt) COTAN_UNARY(square)
+                COTAN_UNARY(reciprocal) COTAN_UNARY(isnan) COTAN_UNARY(
+                    isinf) COTAN_UNARY(isfinite) COTAN_UNARY(logical_not)
+                    COTAN_UNARY(real) COTAN_UNARY(imag) COTAN_UNARY(
+                        conj) COTAN_UNARY(bitwise_count)
 #undef COTAN_UNARY
 
 #define COTAN_BINARY(name) Value name(const Value& x, const Value& y);

@@ -1,6 +1,7 @@
 // Changes of dtype: by value and by bits.
 #include <cstring>
 
+#include "emit/host_evaluator.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -77,6 +78,14 @@ constinit const Primitive convert_element_type_p = {
 COTAN_REGISTER(convert_element_type_p);
 Value lax::convert(const Value& x, DType to, bool weak) {
   if (x.dtype() == to && x.weak_type() == weak) return x;
+  if (x->kind == ValueKind::scalar && x.dtype() != DType::key &&
+      to != DType::key) {
+    // A constant is converted at once, also while tracing.
+    HostEvaluator& e = HostEvaluator::instance();
+    Literal lit{to, weak, {}};
+    e.store(e.convert(e.load(x.dtype(), x->host_data()), to), lit.bytes);
+    return scalar_value(lit);
+  }
   return bind1(convert_element_type_p, {x}, ConvertParams{to, weak});
 }
 

@@ -77,9 +77,37 @@ Dual tanh_jvp(const JvpArgs& a) {
 COTAN_MATH(tanh, tanh, 31, is_inexact, tanh_jvp)
 COTAN_MATH(logistic, logistic, 25, is_inexact,
            D(lax::mul(y, lax::sub(C(1), y))))
-// The derivative (trigamma) needs polygamma, which has no primitive yet: the
-// rule says so instead of giving a wrong number.
-COTAN_MATH(digamma, digamma, 100, is_float, nullptr)
+
+namespace {
+
+// psi'(x): reflected to x >= 1/2, moved up by 8 with psi'(z) = psi'(z + 1) +
+// 1/z^2, then the asymptotic series (Abramowitz and Stegun 6.4.6, 6.4.7,
+// 6.4.12). Ordinary operations, so it has derivatives of its own.
+Value trigamma(const Value& x) {
+  if (is_half(x.dtype()))
+    return lax::convert(trigamma(lax::convert(x, DType::f32)), x.dtype());
+  Value low = lax::lt(x, C(0.5));
+  Value z = lax::select(low, lax::sub(C(1), x), x), sum;
+  for (int k = 0; k < 8; ++k) {
+    Value term = lax::integer_pow(lax::add(z, C(k)), -2);
+    sum = sum ? lax::add(sum, term) : term;
+  }
+  // 1/w + 1/(2 w^2) + sum of B(2k) / w^(2k + 1)
+  constexpr double bernoulli[] = {7.0 / 6,  -691.0 / 2730, 5.0 / 66, -1.0 / 30,
+                                  1.0 / 42, -1.0 / 30,     1.0 / 6};
+  Value r = lax::div(C(1), lax::add(z, C(8))), r2 = lax::square(r);
+  Value series = C(0);
+  for (double b : bernoulli) series = lax::mul(r2, lax::add(series, C(b)));
+  Value head = lax::add(C(1), lax::mul(C(0.5), r));
+  sum = lax::add(sum, lax::mul(r, lax::add(head, series)));
+  constexpr double pi = 3.14159265358979323846;
+  Value sine = lax::sin(lax::mul(C(pi), lax::sub(x, lax::floor(x))));
+  Value mirrored = lax::sub(lax::square(lax::div(C(pi), sine)), sum);
+  return lax::select(low, mirrored, sum);
+}
+
+}  // namespace
+COTAN_MATH(digamma, digamma, 100, is_float, D(trigamma(x)))
 
 // The record of a simple body.
 #define COTAN_SIMPLE(NAME, TYPE, FLAGS, JVP, TRANSPOSE, COST, BODY) \

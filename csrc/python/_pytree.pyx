@@ -102,11 +102,11 @@ cdef PyTreeDef _new_treedef(FlatTree* flat):
 
 # Structures seen lately, by hash. Only plain ones: an entry keeps its node
 # data alive.
-cdef object _recent = [None] * 256
+cdef object _recent = [None] * 1024
 
 
 cdef PyTreeDef take_structure(FlatTree* flat):
-    cdef size_t slot = flat.hash % 256
+    cdef size_t slot = flat.hash % 1024
     cdef object known = (<list>_recent)[slot]
     if known is not None and interchangeable(flat[0],
                                              (<PyTreeDef>known).tree[0]):

@@ -1,8 +1,262 @@
 // The module cotan._core: everything Python calls less than once per
 // operation. Each part registers itself from its own core_*.cpp.
-#include <pybind11/pybind11.h>
+#include "python/core.h"
+
+#include "base/config.h"
+#include "jnp/promote.h"
+#include "ops/lax.h"
+#include "runtime/device.h"
+#include "transforms/transforms.h"
+
+using cotan::ValueObj;
+#include "_dispatch_api.h"  // generated: names ValueObj unqualified
+
+namespace py = pybind11;
+using namespace cotan;
+using namespace cotan::python;
+
+namespace {
+
+// ---- settings
+
+py::object get_field(const Config& c, const std::string& name) {
+  constexpr const char* promotion[] = {"standard", "strict"};
+  constexpr const char* rank[] = {"allow", "warn", "raise"};
+  if (name == "x64") return py::bool_(c.x64);
+  if (name == "promotion") return py::str(promotion[int(c.promotion)]);
+  if (name == "rank_promotion") return py::str(rank[int(c.rank_promotion)]);
+  if (name == "debug_nans") return py::bool_(c.debug_nans);
+  if (name == "debug_infs") return py::bool_(c.debug_infs);
+  if (name == "checking_leaks") return py::bool_(c.checking_leaks);
+  if (name == "threefry_partitionable")
+    return py::bool_(c.threefry_partitionable);
+  if (name == "disable_jit") return py::bool_(c.disable_jit);
+  throw py::key_error(name);
+}
+
+void set_field(Config& c, const std::string& name, const py::object& value) {
+  auto text = [&] { return py::cast<std::string>(value); };
+  auto flag = [&] { return py::cast<bool>(value); };
+  if (name == "x64")
+    c.x64 = flag();
+  else if (name == "promotion")
+    c.promotion = text() == "strict" ? Promotion::strict : Promotion::standard;
+  else if (name == "rank_promotion")
+    c.rank_promotion = text() == "raise"  ? RankPromotion::raise
+                       : text() == "warn" ? RankPromotion::warn
+                                          : RankPromotion::allow;
+  else if (name == "debug_nans")
+    c.debug_nans = flag();
+  else if (name == "debug_infs")
+    c.debug_infs = flag();
+  else if (name == "checking_leaks")
+    c.checking_leaks = flag();
+  else if (name == "threefry_partitionable")
+    c.threefry_partitionable = flag();
+  else if (name == "disable_jit")
+    c.disable_jit = flag();
+  else
+    throw py::key_error(name);
+}
+
+// A thread's own settings; the capsule given to Python is what was there
+// before, for restore_config.
+struct ThreadConfig {
+  const Config* previous;
+  Config own;
+};
+
+void bind_settings(py::module_& m) {
+  m.def("get_config",
+        [](const std::string& name) { return get_field(config(), name); });
+  py::class_<ThreadConfig>(m, "_ThreadConfig");
+  m.def("set_config",
+        [](const std::string& name, const py::object& value,
+           bool thread) -> py::object {
+          if (!thread) {
+            // The process's settings, not those of an active context manager.
+            const Config* mine = set_thread_config(nullptr);
+            Config c = config();
+            set_field(c, name, value);
+            set_global_config(c);
+            set_thread_config(mine);
+            return py::none();
+          }
+          auto t = std::make_unique<ThreadConfig>();
+          t->own = config();
+          set_field(t->own, name, value);
+          t->previous = set_thread_config(&t->own);
+          return py::cast(std::move(t));
+        });
+  m.def("restore_config",
+        [](ThreadConfig& t) { set_thread_config(t.previous); });
+}
+
+// ---- dtypes
+
+py::object dtype_object(DType t) {
+  static PyObject* key = nullptr;
+  if (t == DType::key) {
+    if (!key)
+      key = py::module_::import("cotan.dtypes")
+                .attr("key_dtype")
+                .cast<py::object>()
+                .release()
+                .ptr();
+    return py::reinterpret_borrow<py::object>(key);
+  }
+  return py::reinterpret_steal<py::object>(numpy_dtype(t));
+}
+
+// A dtype, or a Python scalar type as a weak type.
+jnp::TypeAndWeak type_of_object(const py::object& x) {
+  PyObject* p = x.ptr();
+  if (p == reinterpret_cast<PyObject*>(&PyLong_Type))
+    return {jnp::default_int(), true};
+  if (p == reinterpret_cast<PyObject*>(&PyFloat_Type))
+    return {jnp::default_float(), true};
+  if (p == reinterpret_cast<PyObject*>(&PyComplex_Type))
+    return {jnp::default_complex(), true};
+  if (p == reinterpret_cast<PyObject*>(&PyBool_Type))
+    return {DType::bool_, false};
+  bool is_type = PyType_Check(p) || PyUnicode_Check(p);
+  if (!is_type && is_array_like(p)) {
+    Aval a = aval_of_python(p);
+    return {a.dtype, a.weak_type};
+  }
+  if (!is_type && py::hasattr(x, "shape") && py::hasattr(x, "dtype"))
+    return {dtype_from(x.attr("dtype")), false};
+  return {dtype_from(x), false};
+}
+
+void bind_dtypes(py::module_& m) {
+  m.def(
+      "dtype", [](const py::object& x) { return dtype_object(dtype_from(x)); },
+      "np.dtype of anything that names one.");
+  m.def("canonical_dtype", [](const py::object& x) {
+    return dtype_object(jnp::canonical(dtype_from(x)));
+  });
+  m.def("short_dtype", [](const py::object& x) {
+    return std::string(dtype_short(dtype_from(x)));
+  });
+  m.def("promote_types", [](const py::object& a, const py::object& b) {
+    auto weak_or_dtype = [](const py::object& x) { return type_of_object(x); };
+    return dtype_object(jnp::join(weak_or_dtype(a), weak_or_dtype(b)).dtype);
+  });
+  m.def("result_type", [](const py::tuple& args) {
+    auto canonical_type = [](jnp::TypeAndWeak t) {
+      t.dtype = jnp::canonical(t.dtype);
+      return t;
+    };
+    jnp::TypeAndWeak t = canonical_type(type_of_object(args[0]));
+    for (size_t i = 1; i < args.size(); ++i)
+      t = jnp::join(t, canonical_type(type_of_object(args[i])));
+    return py::make_tuple(dtype_object(t.dtype), t.weak);
+  });
+}
+
+// ---- devices
+
+void bind_devices(py::module_& m) {
+  py::class_<Device, std::unique_ptr<Device, py::nodelete>>(m, "Device")
+      .def_property_readonly("platform", &Device::platform)
+      .def_property_readonly("id", &Device::id)
+      .def_property_readonly("device_kind", &Device::kind)
+      .def_property_readonly("process_index", [](const Device&) { return 0; })
+      .def("__repr__",
+           [](const Device& d) {
+             std::string p = d.platform();
+             if (!p.empty()) p[0] = char(std::toupper(p[0]));
+             return cat(p, "Device(id=", d.id(), ")");
+           })
+      .def("__str__", [](const Device& d) { return d.name(); })
+      .def("__eq__",
+           [](const Device& a, const py::object& b) {
+             return py::isinstance<Device>(b) && &a == py::cast<Device*>(b);
+           })
+      .def(
+          "__hash__",
+          [](const Device& d) { return reinterpret_cast<Py_ssize_t>(&d) >> 4; })
+      .def("memory_stats", [](const Device& d) {
+        MemoryStats s = d.memory();
+        py::dict out;
+        out["bytes_in_use"] = s.bytes_in_use;
+        out["peak_bytes_in_use"] = s.peak_bytes;
+        out["bytes_cached"] = s.bytes_cached;
+        out["num_allocs"] = s.allocations;
+        return out;
+      });
+  auto list = [](const py::object& backend) {
+    py::list out;
+    std::string platform =
+        backend.is_none() ? "" : py::cast<std::string>(backend);
+    for (Device* d : devices(platform))
+      out.append(py::cast(d, py::return_value_policy::reference));
+    if (out.empty())
+      throw_runtime("Unknown backend: '", platform,
+                    "' requested, but no platforms that are instances of it "
+                    "are present.");
+    return out;
+  };
+  m.def("devices", list, py::arg("backend") = py::none());
+  m.def("local_devices", list, py::arg("backend") = py::none());
+  auto count = [list](const py::object& b) { return list(b).size(); };
+  m.def("device_count", count, py::arg("backend") = py::none());
+  m.def("local_device_count", count, py::arg("backend") = py::none());
+  m.def("default_backend", [] { return default_device()->platform(); });
+}
+
+// ---- counters
+
+void bind_counters(py::module_& m) {
+  m.def("counters", [] {
+    const CompileStats& c = compile_counters();
+    py::dict out;
+    out["traces"] = c.traces;
+    out["programs"] = c.programs;
+    out["allocations"] = cpu_device()->memory().allocations;
+    return out;
+  });
+  m.def("clear_caches", [] { clear_transform_caches(); });
+}
+
+}  // namespace
+
+namespace cotan::python {
+
+DType dtype_from(const py::handle& x) {
+  static PyObject* key_type = nullptr;
+  if (!key_type)
+    key_type = py::module_::import("cotan.dtypes")
+                   .attr("KeyDType")
+                   .cast<py::object>()
+                   .release()
+                   .ptr();
+  if (PyObject_TypeCheck(x.ptr(), reinterpret_cast<PyTypeObject*>(key_type)))
+    return DType::key;
+  return dtype_from_python(x.ptr());
+}
+
+}  // namespace cotan::python
 
 PYBIND11_MODULE(_core, m) {
+  if (import_cotan___dispatch() < 0) throw py::error_already_set();
+  initialize(wrap_value_object, unwrap_value_object, false);
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const Error&) {
+      translate_exception();
+    } catch (const PythonError&) {
+    }
+  });
   m.doc() = "cotan's core, bound with pybind11.";
   m.attr("__version__") = COTAN_VERSION;
+  m.def("set_error_classes",
+        [](const py::dict& classes) { set_error_classes(classes.ptr()); });
+  bind_settings(m);
+  bind_dtypes(m);
+  bind_devices(m);
+  bind_counters(m);
+  bind_lax(m);
 }

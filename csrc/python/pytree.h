@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "python/pod_vector.h"
+#include "python/refs.h"
 
 namespace cotan::pytree {
 
@@ -100,36 +100,6 @@ inline void release_data(const Node& node) noexcept {
   else
     Py_DECREF(node.object());
 }
-
-// Owned Python references, released together.
-class Refs {
- public:
-  Refs() = default;
-  Refs(const Refs&) = delete;
-  Refs& operator=(const Refs&) = delete;
-  ~Refs() { clear(); }
-
-  void push(PyObject* owned) { items_.push_back(owned); }
-  PyObject* pop() noexcept {
-    PyObject* x = items_.back();
-    items_.shrink(1);
-    return x;
-  }
-  void clear() noexcept {
-    while (!items_.empty()) Py_XDECREF(pop());
-  }
-  // The caller took them over: all, or the last n.
-  void forget() noexcept { items_.clear(); }
-  void forget(size_t n) noexcept { items_.shrink(n); }
-  // Room for n more, which the caller fills before anything can fail.
-  PyObject** extend(size_t n) { return items_.extend(n); }
-  PyObject** data() noexcept { return items_.data(); }
-  size_t size() const noexcept { return items_.size(); }
-  PyObject*& operator[](size_t i) noexcept { return items_[i]; }
-
- private:
-  PodVector<PyObject*, 32> items_;
-};
 
 // A flattened tree. Leaves are owned references: code that runs during the
 // flattening (a user's flatten function) may drop the containers.

@@ -165,8 +165,9 @@ struct KeyOrder {
 };
 
 constexpr size_t kMaxCachedKeys = 4096;
-// Direct mapped. Never destroyed: the interpreter is gone by then.
-auto& key_orders = *new std::array<std::unique_ptr<KeyOrder>, 512>;
+// 4-way, the newest first. Never destroyed: the interpreter is gone by then.
+using KeyOrders = std::array<std::unique_ptr<KeyOrder>, 4>;
+auto& key_orders = *new std::array<KeyOrders, 1024>;
 
 uint64_t add_pointer(uint64_t h, PyObject* p) noexcept {
   return (h ^ reinterpret_cast<uintptr_t>(p)) * 0x9e3779b97f4a7c15u;
@@ -179,16 +180,16 @@ uint64_t hash_pointers(PyObject* const* keys, size_t n) noexcept {
   return finish_hash(h);
 }
 
-std::unique_ptr<KeyOrder>& order_slot(uint64_t hash) noexcept {
+KeyOrders& orders_of(uint64_t hash) noexcept {
   return key_orders[hash % key_orders.size()];
 }
 
 const KeyOrder* find_order(PyObject* const* keys, size_t n,
                            uint64_t hash) noexcept {
-  const KeyOrder* o = order_slot(hash).get();
-  if (o && o->hash == hash && o->keys.size() == n &&
-      std::equal(keys, keys + n, o->keys.data()))
-    return o;
+  for (const auto& o : orders_of(hash))
+    if (o && o->hash == hash && o->keys.size() == n &&
+        std::equal(keys, keys + n, o->keys.data()))
+      return o.get();
   return nullptr;
 }
 
@@ -233,7 +234,9 @@ void compute_rank(PyObject* const* keys, size_t n, PyObject* sorted,
 void remember_order(PyObject* const* keys, size_t n, uint64_t hash,
                     const uint32_t* rank, DictKeys* sorted) {
   ++sorted->refs;
-  order_slot(hash).reset(
+  KeyOrders& orders = orders_of(hash);
+  std::rotate(orders.begin(), orders.end() - 1, orders.end());
+  orders.front().reset(
       new KeyOrder{hash, {keys, keys + n}, {rank, rank + n}, sorted});
 }
 

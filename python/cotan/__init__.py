@@ -1,6 +1,156 @@
-"""cotan: composable transformations of numerical programs."""
+"""cotan: composable transformations of numerical programs.
 
-from cotan import _dispatch  # noqa: F401
-from cotan._core import __version__
+`jit` compiles, `grad` differentiates, `vmap` batches; all three compose, to
+any order. `cotan.numpy` has the interface of NumPy over immutable arrays,
+`cotan.lax` the operations underneath.
 
-__all__ = ["__version__"]
+>>> import cotan, cotan.numpy as cnp
+>>> f = cotan.jit(cotan.grad(lambda x: cnp.sum(cnp.sin(x))))
+>>> f(cnp.zeros(2))
+Array([1., 1.], dtype=float32)
+"""
+
+import importlib
+import os
+
+from cotan import _dispatch, errors  # noqa: F401
+from cotan._core import __version__, devices, default_backend, local_devices  # noqa: F401
+from cotan._core import device_count, local_device_count, Device
+from cotan._dispatch import Array
+from cotan._src import array as _array
+from cotan._src.settings import (
+    check_tracer_leaks,
+    checking_leaks,
+    config,
+    debug_infs,
+    debug_nans,
+    disable_jit,
+    enable_x64,
+    numpy_dtype_promotion,
+    numpy_rank_promotion,
+    threefry_partitionable,
+)
+
+_dispatch.add_internal_folder(os.path.dirname(__file__) + os.sep)
+_array.install()
+
+from cotan._src import jit as _jit  # noqa: E402
+
+_dispatch.set_implementation(
+    {
+        "trace_function": _jit.TracedFunction,
+        "split_static": _jit.split_static,
+        "bad_argument": _jit.bad_argument,
+        "leaf_aval": _jit.avals.leaf_aval,
+    }
+)
+
+from cotan._src.api import (  # noqa: E402
+    block_until_ready,
+    clear_caches,
+    device_get,
+    device_put,
+    eval_shape,
+    grad,
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linear_transpose,
+    linearize,
+    make_jaxpr,
+    named_call,
+    typeof,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+from cotan._src.avals import ShapeDtypeStruct  # noqa: E402
+from cotan._src.custom import custom_jvp, custom_vjp  # noqa: E402
+from cotan._src.jit import jit  # noqa: E402
+
+# Modules that are imported when they are first used.
+_MODULES = frozenset(
+    {
+        "debug",
+        "dtypes",
+        "flatten_util",
+        "lax",
+        "nn",
+        "numpy",
+        "random",
+        "scipy",
+        "test_util",
+        "tree",
+        "tree_util",
+        "core",
+        "ops",
+        "image",
+        "experimental",
+        "export",
+        "profiler",
+        "stages",
+        "sharding",
+        "typing",
+    }
+)
+
+__all__ = [
+    "Array",
+    "Device",
+    "ShapeDtypeStruct",
+    "block_until_ready",
+    "check_tracer_leaks",
+    "checking_leaks",
+    "clear_caches",
+    "config",
+    "custom_jvp",
+    "custom_vjp",
+    "debug_infs",
+    "debug_nans",
+    "default_backend",
+    "device_count",
+    "device_get",
+    "device_put",
+    "devices",
+    "disable_jit",
+    "enable_x64",
+    "errors",
+    "eval_shape",
+    "grad",
+    "hessian",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "local_device_count",
+    "local_devices",
+    "make_jaxpr",
+    "named_call",
+    "numpy_dtype_promotion",
+    "numpy_rank_promotion",
+    "threefry_partitionable",
+    "typeof",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    *sorted(_MODULES),
+]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"cotan.{name}")
+        except ModuleNotFoundError as e:
+            if e.name != f"cotan.{name}":
+                raise
+    raise AttributeError(f"module 'cotan' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -6,7 +6,6 @@ trees) does not hold, the functions here name the key path, what each side has
 there, and the difference. The texts are JAX's.
 """
 
-import difflib
 import functools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -151,6 +150,8 @@ def _children_error(path: _Path, a: _Node, b: _Node, name: str) -> ValueError:
 
 
 def _metadata_error(path: _Path, a: _Node, b: _Node, name: str) -> ValueError:
+    import difflib  # 6 ms, for this message only
+
     ours, theirs = str(a.meta), str(b.meta)
     difference = "\n".join(
         difflib.ndiff(ours.splitlines(), theirs.splitlines())

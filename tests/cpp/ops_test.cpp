@@ -36,6 +36,19 @@ TEST(harness_finds_a_wrong_derivative) {
            {random_array(f64, {3})});
 }
 
+TEST(digamma_derivative) {
+  Value x = array_of(f64, {5}, {0.25, 0.5, 1, 3.5, -1.75}),
+        t = array_of(f64, {5}, {1, 1, 1, 1, 1});
+  auto f = [](Args a) { return one(lax::digamma(a[0])); };
+  check_op(f, {x});
+  Dual d = jvp(f, std::span(&x, 1), std::span(&t, 1));
+  Value want =
+      array_of(f64, {5},
+               {17.197329154507111, 4.9348022005446793, 1.6449340668482264,
+                0.33035775610023486, 19.301637544529786});
+  check_close(d.tangents[0], want, 1e-13, "trigamma");
+}
+
 TEST(pad_values) {
   Value x = array_of(f32, {3}, {1, 2, 3}), fill = array_of(f32, {}, {9});
   check_numbers(lax::pad(x, fill, {{1, 2, 0}}), f32, {6}, {9, 1, 2, 3, 9, 9});

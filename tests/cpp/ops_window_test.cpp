@@ -329,6 +329,26 @@ TEST(scatter_dtypes) {
   check_numbers(none, f32, {0}, {});
 }
 
+// The harness compares the kernel with the reference.
+TEST(scatter_kernel_dtypes) {
+  ScatterParams p =
+      params(ScatterDims{{1}, {0}, {0}, {}, {}}, GatherMode::fill_or_drop);
+  Value i = random_array(i32, {40, 1}, -1, 6);
+  for (DType t :
+       {DType::bool_, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8,
+        DType::u16, DType::u32, DType::u64, DType::f16, DType::bf16, DType::f32,
+        DType::f64, DType::c64, DType::c128}) {
+    double low = t == DType::bool_ || is_unsigned_int(t) ? 0 : -2;
+    for (int64_t n : {1, 3, 33}) {
+      Value x = random_array(t, {5, n}, low, 2);
+      Value u = random_array(t, {40, n}, low, 2, 2);
+      for (ScatterKind kind : kKinds)
+        if (t != DType::bool_ || kind != ScatterKind::sub)
+          lax::scatter(kind, x, i, u, p);
+    }
+  }
+}
+
 TEST(gather_errors) {
   Value x = random_array(f32, {3, 4}), i = array_of(i32, {2, 1}, {0, 1});
   auto gather = [&](GatherDims d) {

@@ -15,17 +15,13 @@ int fast_ways(const Primitive& p) {
          bool(p.inlined) + bool(p.expand);
 }
 
-// Known gaps. TODO: empty once there is a trigamma.
-const std::set<std::string_view> kWithoutDerivative = {"digamma"};
-
 // Empty, or what is missing.
 std::string fault(const Primitive& p) {
   if (!p.type) return "no type rule";
   if (!p.eval && !p.impl && !p.inlined && !p.expand)
     return "no way to evaluate it (eval, impl, inlined or expand)";
   bool differentiable = !(p.flags & kNotDifferentiable);
-  if (differentiable && !p.jvp && !p.linearize &&
-      !kWithoutDerivative.contains(p.name))
+  if (differentiable && !p.jvp && !p.linearize)
     return "neither jvp nor linearize, and not kNotDifferentiable";
   if (!differentiable && (p.jvp || p.transpose))
     return "derivative rules, but kNotDifferentiable";

@@ -65,24 +65,14 @@ llvm::Value* LlvmEmitter::any(llvm::Value* mask) {
 
 // ---- applications
 
-SmallVector<Scalar, 2> LlvmEmitter::apply(const Primitive& p,
-                                          const Params& params, Scalars x,
-                                          std::span<const DType> out) {
+ScalarOuts LlvmEmitter::apply(const Primitive& p, const Params& params,
+                              Scalars x) {
   COTAN_CHECK(p.scalar != nullptr);
   SmallVector<Scalar, 4> operands(x.begin(), x.end());
   if (!(p.flags & kSeesHalf))
     for (Scalar& s : operands)
       if (is_half(s.dtype)) s = convert(s, DType::f32);
-  ScalarOuts result = p.scalar(*this, operands, params);
-  COTAN_CHECK(result.n == int(out.size()));
-  SmallVector<Scalar, 2> values;
-  for (int i = 0; i < result.n; ++i) {
-    Scalar s = result.s[i];
-    if (is_half(out[i]) && s.dtype == DType::f32) s = convert(s, out[i]);
-    COTAN_CHECK(s.dtype == out[i]);
-    values.push_back(s);
-  }
-  return values;
+  return p.scalar(*this, operands, params);
 }
 
 // ---- control

@@ -56,10 +56,13 @@ class LlvmEmitter final : public ScalarEmitter {
   Scalar splat(Scalar s);  // from one lane
   llvm::Value* any(llvm::Value* mask);
 
-  // One application of an elementwise primitive: 16-bit floats are widened
-  // to f32 around bodies that do not ask to see them, and rounded once.
-  SmallVector<Scalar, 2> apply(const Primitive& p, const Params& params,
-                               Scalars x, std::span<const DType> out);
+  // One application of an elementwise primitive. 16-bit floats are widened to
+  // f32 around bodies that do not ask to see them; round_half() afterwards
+  // gives each result its dtype.
+  ScalarOuts apply(const Primitive& p, const Params& params, Scalars x);
+  Scalar round_half(Scalar s, DType to) {
+    return is_half(to) && s.dtype == DType::f32 ? convert(s, to) : s;
+  }
 
   // ---- ScalarEmitter
   void rare_many(Scalar mask, std::span<Scalar> values,

@@ -6,22 +6,19 @@ namespace cotan {
 
 int sort_kernel(const KernelCall*);
 int cumulative_kernel(const KernelCall*);
+int gather_kernel(const KernelCall*);
+int scatter_kernel(const KernelCall*);
 int threefry_kernel(const KernelCall*);
 int random_bits_kernel(const KernelCall*);
 
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "sort",
-    "cumulative",
-    "threefry2x32",
-    "random_bits",
+    "sort", "cumulative", "gather", "scatter", "threefry2x32", "random_bits",
 };
 constexpr KernelFn kKernels[] = {
-    sort_kernel,
-    cumulative_kernel,
-    threefry_kernel,
-    random_bits_kernel,
+    sort_kernel,    cumulative_kernel, gather_kernel,
+    scatter_kernel, threefry_kernel,   random_bits_kernel,
 };
 static_assert(std::size(kNames) == std::size(kKernels));
 

@@ -1,0 +1,56 @@
+// Programs: traced functions that run as compiled code. This is where traced
+// jaxprs meet a backend; jit in Python and in C++ both end here.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "runtime/array.h"
+#include "runtime/executable.h"
+#include "trace/trace.h"
+
+namespace cotan {
+
+// Inline: the Program of passes/program.h is another class, and both have
+// virtual functions that a linker would merge by name.
+inline namespace api {
+
+struct CompileStats {
+  int64_t traces = 0;    // functions traced by jit
+  int64_t programs = 0;  // programs compiled
+};
+CompileStats& compile_counters();
+
+class Program : public RefCounted {
+ public:
+  // donated[i]: argument i (not counting constants) may be overwritten.
+  Program(TracedGraph graph, std::vector<bool> donated, std::string name);
+
+  const Jaxpr& jaxpr() const { return *graph_.jaxpr; }
+  const TracedGraph& graph() const { return graph_; }
+  const std::string& name() const { return name_; }
+
+  // Compiles if that has not happened yet; one thread does it.
+  const Executable& executable();
+  // Runs on concrete arguments.
+  Values run(std::span<const Value> args);
+  // Applies the program under the current trace: runs or is recorded as a
+  // nested jit.
+  Values apply(std::span<const Value> args);
+
+ private:
+  TracedGraph graph_;
+  std::vector<bool> donated_;
+  std::string name_;
+  std::vector<Ref<Buffer>> const_buffers_;
+  std::mutex mutex_;
+  std::atomic<Executable*> ready_{nullptr};
+  Ref<Executable> executable_;
+};
+
+}  // namespace api
+
+// Checks results for nan / inf under debug_nans / debug_infs.
+void check_special(const char* what, const Value& v);
+
+}  // namespace cotan

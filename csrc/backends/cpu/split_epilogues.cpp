@@ -1,0 +1,84 @@
+#include "backends/cpu/split_epilogues.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace cotan::cpu {
+namespace {
+
+int64_t align64(int64_t n) { return (n + 63) & ~int64_t(63); }
+
+// The epilogue with its product node loaded from a new, last operand that is
+// dense over the axes.
+KernelRef load_product(const Kernel& epilogue) {
+  auto k = make_ref<Kernel>(epilogue);
+  Dims dense = row_major_strides(k->axes);
+  auto operand = int32_t(k->operands.size());
+  DType t = DType::f32;
+  for (Node& n : k->nodes) {
+    if (n.kind != NodeKind::product) continue;
+    n.kind = NodeKind::load;
+    n.operand = operand;
+    n.map.at.stride = SmallVector<int64_t, 4>(dense.begin(), dense.end());
+    t = n.dtype;
+  }
+  k->operands.push_back({t, true, false});
+  k->schedule = Schedule::strip;
+  k->unroll = 4;
+  k->streaming = false;
+  k->specialised = false;
+  finish_kernel(*k);
+  return k;
+}
+
+}  // namespace
+
+ProgramRef split_epilogues(const ProgramRef& program) {
+  bool any = false;
+  for (const Step& s : program->steps)
+    if (auto* g = std::get_if<GemmStep>(&s)) any |= bool(g->epilogue);
+  if (!any) return program;
+  auto p = make_ref<Program>(*program);
+  p->steps.clear();
+  int64_t base = align64(p->arena_bytes);
+  for (const Step& s : program->steps) {
+    auto* g = std::get_if<GemmStep>(&s);
+    if (!g || !g->epilogue) {
+      p->steps.push_back(s);
+      continue;
+    }
+    PlanBuffer buffer;
+    buffer.offset = base;
+    buffer.dtype = g->gemm.out_dtype;
+    GemmStep plain = *g;
+    plain.epilogue = nullptr;
+    plain.operands.clear();
+    plain.meta.clear();
+    plain.gemm.out_m = plain.gemm.n;
+    int64_t size = plain.gemm.m * plain.gemm.n;
+    for (size_t d = plain.gemm.batch.size(); d-- > 0;) {
+      plain.gemm.out_batch[d] = size;
+      size *= plain.gemm.batch[d];
+    }
+    buffer.bytes = size * itemsize(buffer.dtype);
+    p->arena_bytes = std::max(p->arena_bytes, base + align64(buffer.bytes));
+    plain.out = BufferId(p->buffers.size());
+    p->buffers.push_back(buffer);
+    FusedStep f;
+    f.kernel = load_product(*g->epilogue);
+    f.operands = g->operands;
+    f.operands.push_back(plain.out);
+    f.meta = meta_values(*f.kernel);
+    for (int a = 0; a < f.kernel->grid_axes(); ++a)
+      f.grid *= f.kernel->axes[size_t(a)];
+    int64_t row = std::max<int64_t>(f.kernel->axes.back(), 1);
+    f.grain = std::max<int64_t>(1, (int64_t(1) << 16) / row);
+    f.work_ns = float(double(size) * double(f.kernel->cost) * 0.05);
+    p->steps.push_back(std::move(plain));
+    p->steps.push_back(std::move(f));
+  }
+  return p;
+}
+
+}  // namespace cotan::cpu

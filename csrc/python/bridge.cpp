@@ -1,0 +1,516 @@
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_1_23_API_VERSION
+#include "python/bridge.h"
+
+#include <numpy/arrayobject.h>
+
+#include <cmath>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "jnp/promote.h"
+
+namespace cotan::python {
+
+namespace {
+
+PyObject* (*wrap_hook)(ValueObj*) = nullptr;
+ValueObj* (*unwrap_hook)(PyObject*) = nullptr;
+PyObject* error_classes = nullptr;
+int bfloat16_num = -1;  // known once ml_dtypes is loaded
+
+// An owned reference.
+class Object {
+ public:
+  explicit Object(PyObject* p) : p_(p) {}
+  ~Object() { Py_XDECREF(p_); }
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+  PyObject* get() const { return p_; }
+  PyObject* release() { return std::exchange(p_, nullptr); }
+  explicit operator bool() const { return p_; }
+
+ private:
+  PyObject* p_;
+};
+
+PyObject* checked(PyObject* p) {
+  if (!p) throw PythonError();
+  return p;
+}
+
+PyObject* exception_class(ErrorKind kind) {
+  static constexpr const char* names[] = {"type",
+                                          "value",
+                                          "index",
+                                          "not_implemented",
+                                          "runtime",
+                                          "overflow",
+                                          "memory",
+                                          "interrupted",
+                                          "internal",
+                                          "type_promotion",
+                                          "tracer_bool",
+                                          "concretization",
+                                          "tracer_integer",
+                                          "tracer_array",
+                                          "unexpected_tracer",
+                                          "non_concrete_boolean_index",
+                                          "floating_point"};
+  if (error_classes) {
+    if (PyObject* c = PyDict_GetItemString(error_classes, names[int(kind)]))
+      return c;
+  }
+  switch (kind) {
+    case ErrorKind::type:
+      return PyExc_TypeError;
+    case ErrorKind::value:
+      return PyExc_ValueError;
+    case ErrorKind::index:
+      return PyExc_IndexError;
+    case ErrorKind::not_implemented:
+      return PyExc_NotImplementedError;
+    case ErrorKind::overflow:
+      return PyExc_OverflowError;
+    case ErrorKind::memory:
+      return PyExc_MemoryError;
+    case ErrorKind::interrupted:
+      return PyExc_KeyboardInterrupt;
+    default:
+      return PyExc_RuntimeError;
+  }
+}
+
+}  // namespace
+
+void set_error_classes(PyObject* dict) {
+  Py_INCREF(dict);
+  Py_XSETREF(error_classes, dict);
+}
+
+void translate_exception() {
+  try {
+    throw;
+  } catch (const PythonError&) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_SystemError, "an error without an exception");
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted && PyErr_Occurred()) return;
+    std::string text = e.message();
+    if (!e.source().empty()) text += cat("\n  at ", e.source());
+    PyErr_SetString(exception_class(e.kind()), text.c_str());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  }
+}
+
+// ---- values
+
+PyObject* wrap_value(Value v) {
+  if (!v) Py_RETURN_NONE;
+  return checked(wrap_hook(v.detach()));
+}
+
+ValueObj* unwrap(PyObject* x) noexcept { return unwrap_hook(x); }
+
+namespace {
+
+Value from_int(PyObject* x) {
+  DType t = jnp::default_int();
+  int overflow = 0;
+  long long v = PyLong_AsLongLongAndOverflow(x, &overflow);
+  if (v == -1 && PyErr_Occurred()) throw PythonError();
+  bool fits =
+      !overflow && (t == DType::i64 || (v >= INT32_MIN && v <= INT32_MAX));
+  if (!fits) {
+    Object text(checked(PyObject_Str(x)));
+    throw_error(ErrorKind::overflow,
+                cat("Python int ", PyUnicode_AsUTF8(text.get()),
+                    " too large to convert to ", dtype_name(t)));
+  }
+  return scalar_value(Literal::from_int(t, v, /*weak=*/true));
+}
+
+Value protocol_value(PyObject* x) {
+  for (const char* name : {"__cotan_array__", "__jax_array__"}) {
+    if (!PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(x)), name))
+      continue;
+    Object r(checked(PyObject_CallMethod(x, name, nullptr)));
+    return value_from_python(r.get());
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool is_array_like(PyObject* x) noexcept {
+  if (unwrap(x) || PyFloat_Check(x) || PyLong_Check(x) || PyComplex_Check(x) ||
+      PyArray_Check(x) || PyArray_CheckScalar(x))
+    return true;
+  auto* type = reinterpret_cast<PyObject*>(Py_TYPE(x));
+  return PyObject_HasAttrString(type, "__cotan_array__") ||
+         PyObject_HasAttrString(type, "__jax_array__");
+}
+
+Value value_from_python(PyObject* x, const char* what, int position,
+                        bool borrow) {
+  if (ValueObj* v = unwrap(x)) return Value(Ref<ValueObj>(v));
+  if (PyBool_Check(x))
+    return scalar_value(Literal::from_int(DType::bool_, x == Py_True));
+  // NumPy's float64 and complex128 are subclasses of Python's: they go first.
+  if (PyArray_CheckScalar(x)) {
+    Object a(checked(PyArray_FromScalar(x, nullptr)));
+    return value_from_numpy(a.get(), false);
+  }
+  if (PyFloat_Check(x))
+    return scalar_value(jnp::default_float(), PyFloat_AS_DOUBLE(x), true);
+  if (PyLong_Check(x)) return from_int(x);
+  if (PyComplex_Check(x)) {
+    Py_complex c = PyComplex_AsCComplex(x);
+    return scalar_value(
+        Literal::from_complex(jnp::default_complex(), {c.real, c.imag}, true));
+  }
+  if (PyArray_Check(x)) return value_from_numpy(x, borrow);
+  if (Value v = protocol_value(x)) return v;
+  Object type(checked(PyObject_Str(reinterpret_cast<PyObject*>(Py_TYPE(x)))));
+  std::string at = position >= 0 ? cat(" at position ", position) : "";
+  throw_type(what, " requires ndarray or scalar arguments, got ",
+             PyUnicode_AsUTF8(type.get()), at, ".");
+}
+
+Aval aval_of_python(PyObject* x) {
+  if (ValueObj* v = unwrap(x)) return v->aval;
+  if (PyArray_Check(x)) {
+    auto* a = reinterpret_cast<PyArrayObject*>(x);
+    DType t = jnp::canonical(
+        dtype_from_python(reinterpret_cast<PyObject*>(PyArray_DESCR(a))));
+    Shape shape(PyArray_DIMS(a), PyArray_DIMS(a) + PyArray_NDIM(a));
+    return {t, false, shape};
+  }
+  return value_from_python(x).aval();
+}
+
+// ---- NumPy
+
+namespace {
+
+struct NumpyType {
+  DType dtype;
+  int num;
+};
+constexpr NumpyType kTypes[] = {
+    {DType::bool_, NPY_BOOL},   {DType::i8, NPY_INT8},
+    {DType::i16, NPY_INT16},    {DType::i32, NPY_INT32},
+    {DType::i64, NPY_INT64},    {DType::u8, NPY_UINT8},
+    {DType::u16, NPY_UINT16},   {DType::u32, NPY_UINT32},
+    {DType::u64, NPY_UINT64},   {DType::f16, NPY_HALF},
+    {DType::f32, NPY_FLOAT},    {DType::f64, NPY_DOUBLE},
+    {DType::c64, NPY_CFLOAT},   {DType::c128, NPY_CDOUBLE},
+    {DType::i64, NPY_LONGLONG}, {DType::u64, NPY_ULONGLONG},
+};
+
+int bfloat16_type_num() {
+  if (bfloat16_num < 0) {
+    Object module(checked(PyImport_ImportModule("ml_dtypes")));
+    Object type(checked(PyObject_GetAttrString(module.get(), "bfloat16")));
+    PyArray_Descr* d = nullptr;
+    if (!PyArray_DescrConverter(type.get(), &d)) throw PythonError();
+    bfloat16_num = d->type_num;
+    Py_DECREF(d);
+  }
+  return bfloat16_num;
+}
+
+// The dtype of float0 arrays: a void type of no bytes would be awkward to
+// allocate, so as in JAX it is a struct with one empty field.
+PyObject* float0_descr() {
+  static PyObject* descr = nullptr;
+  if (!descr) {
+    Object spec(checked(Py_BuildValue("[(ss)]", "float0", "V0")));
+    PyArray_Descr* d = nullptr;
+    if (!PyArray_DescrConverter(spec.get(), &d)) throw PythonError();
+    descr = reinterpret_cast<PyObject*>(d);
+  }
+  Py_INCREF(descr);
+  return descr;
+}
+
+bool dtype_from_descr(PyArray_Descr* d, DType* out) {
+  for (const NumpyType& t : kTypes)
+    if (t.num == d->type_num) {
+      *out = t.dtype;
+      return true;
+    }
+  if (d->type_num == NPY_VOID) {
+    *out = DType::float0;
+    return PyDataType_HASFIELDS(d) && PyDataType_ELSIZE(d) == 0;
+  }
+  if (d->type_num >= NPY_USERDEF && d->type_num == bfloat16_type_num()) {
+    *out = DType::bf16;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+PyObject* numpy_dtype(DType t) {
+  if (t == DType::bf16)
+    return checked(reinterpret_cast<PyObject*>(
+        PyArray_DescrFromType(bfloat16_type_num())));
+  if (t == DType::float0) return float0_descr();
+  for (const NumpyType& n : kTypes)
+    if (n.dtype == t)
+      return checked(reinterpret_cast<PyObject*>(PyArray_DescrFromType(n.num)));
+  throw_type("dtype ", dtype_name(t), " has no NumPy equivalent");
+}
+
+DType dtype_from_python(PyObject* x) {
+  DType t;
+  if (PyUnicode_Check(x)) {
+    const char* name = PyUnicode_AsUTF8(x);
+    if (name && parse_dtype(name, &t)) return t;
+  }
+  PyArray_Descr* d = nullptr;
+  // Scalar classes of cotan.numpy carry their dtype.
+  Object own(PyObject_GetAttrString(x, "dtype"));
+  if (!own) PyErr_Clear();
+  bool use_own = own && PyArray_DescrCheck(own.get());
+  if (!PyArray_DescrConverter(use_own ? own.get() : x, &d)) throw PythonError();
+  Object keep(reinterpret_cast<PyObject*>(d));
+  if (!dtype_from_descr(d, &t)) {
+    Object text(checked(PyObject_Str(keep.get())));
+    throw_type("dtype ", PyUnicode_AsUTF8(text.get()),
+               " is not a valid array type; only arrays of numeric types are "
+               "supported.");
+  }
+  return t;
+}
+
+namespace {
+void drop_object(void* owner) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  Py_DECREF(static_cast<PyObject*>(owner));
+  PyGILState_Release(state);
+}
+}  // namespace
+
+Value value_from_numpy(PyObject* x, bool borrow) {
+  auto* a = reinterpret_cast<PyArrayObject*>(x);
+  DType from;
+  if (!dtype_from_descr(PyArray_DESCR(a), &from)) {
+    Object text(
+        checked(PyObject_Str(reinterpret_cast<PyObject*>(PyArray_DESCR(a)))));
+    throw_type("Dtype ", PyUnicode_AsUTF8(text.get()),
+               " is not a valid array type. Only arrays of numeric types are "
+               "supported.");
+  }
+  DType to = jnp::canonical(from);
+  Aval aval{to, false,
+            Shape(PyArray_DIMS(a), PyArray_DIMS(a) + PyArray_NDIM(a))};
+  auto* descr = reinterpret_cast<PyArray_Descr*>(numpy_dtype(to));
+  // Aligned, native, C-contiguous and of the target type; copies if not.
+  Object dense(checked(PyArray_FromArray(
+      a, descr,
+      NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_FORCECAST)));
+  auto* d = reinterpret_cast<PyArrayObject*>(dense.get());
+  size_t bytes = size_t(aval.nbytes());
+  // A cast made a fresh array that nobody else can write to.
+  bool fresh = dense.get() != x && PyArray_BASE(d) == nullptr;
+  if ((borrow || fresh) && bytes >= 4096) {
+    const void* data = PyArray_DATA(d);
+    auto buffer = Buffer::wrap(data, bytes, drop_object, dense.release());
+    return make_ref<ArrayObj>(std::move(aval), std::move(buffer));
+  }
+  return make_ref<ArrayObj>(std::move(aval),
+                            Buffer::copy_of(PyArray_DATA(d), bytes));
+}
+
+namespace {
+void drop_value(PyObject* capsule) {
+  static_cast<ValueObj*>(PyCapsule_GetPointer(capsule, "cotan.value"))
+      ->release();
+}
+}  // namespace
+
+PyObject* numpy_view(const Value& v) {
+  const void* data = v->host_data();
+  if (!data && v.size() > 0)
+    throw_not_implemented("[numpy] reading device memory directly");
+  const Shape& shape = v.shape();
+  auto* descr = reinterpret_cast<PyArray_Descr*>(numpy_dtype(v.dtype()));
+  Object a(checked(PyArray_NewFromDescr(&PyArray_Type, descr, int(shape.size()),
+                                        const_cast<npy_intp*>(shape.data()),
+                                        nullptr, const_cast<void*>(data),
+                                        NPY_ARRAY_CARRAY_RO, nullptr)));
+  Value keep = v;
+  ValueObj* owned = keep.detach();
+  PyObject* capsule = PyCapsule_New(owned, "cotan.value", drop_value);
+  if (!capsule) {
+    owned->release();
+    throw PythonError();
+  }
+  if (PyArray_SetBaseObject(reinterpret_cast<PyArrayObject*>(a.get()),
+                            capsule) < 0)
+    throw PythonError();
+  return a.release();
+}
+
+PyObject* python_scalar(const Value& v) {
+  Literal lit = Literal::from_bytes(v.dtype(), v->host_data());
+  DType t = v.dtype();
+  if (t == DType::bool_) return PyBool_FromLong(lit.to_int() != 0);
+  if (t == DType::u64)
+    return checked(PyLong_FromUnsignedLongLong(uint64_t(lit.to_int())));
+  if (is_int(t)) return checked(PyLong_FromLongLong(lit.to_int()));
+  if (is_complex(t)) {
+    auto c = lit.to_complex();
+    return checked(PyComplex_FromDoubles(c.real(), c.imag()));
+  }
+  return checked(PyFloat_FromDouble(lit.to_double()));
+}
+
+// ---- callables
+
+namespace {
+
+class PythonCallable final : public Callable {
+ public:
+  explicit PythonCallable(PyObject* f) : f_(f) { Py_INCREF(f); }
+  ~PythonCallable() override {
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF(f_);
+    PyGILState_Release(state);
+  }
+  Values call(std::span<const Value> args) const override {
+    PyGILState_STATE state = PyGILState_Ensure();
+    struct Release {
+      PyGILState_STATE s;
+      ~Release() { PyGILState_Release(s); }
+    } release{state};
+    Object list(list_from_values(args));
+    Object out(checked(PyObject_CallOneArg(f_, list.get())));
+    return values_from_sequence(out.get());
+  }
+  bool equals(const Opaque& o) const override {
+    auto* other = dynamic_cast<const PythonCallable*>(&o);
+    return other && other->f_ == f_;
+  }
+  uint64_t hash() const override { return reinterpret_cast<uint64_t>(f_); }
+  std::string describe() const override {
+    Object name(PyObject_GetAttrString(f_, "__name__"));
+    if (name && PyUnicode_Check(name.get()))
+      return PyUnicode_AsUTF8(name.get());
+    PyErr_Clear();
+    return "<callable>";
+  }
+
+ private:
+  PyObject* f_;
+};
+
+}  // namespace
+
+CallableRef python_callable(PyObject* f) { return make_ref<PythonCallable>(f); }
+
+PyObject* list_from_values(std::span<const Value> values) {
+  Object list(checked(PyList_New(Py_ssize_t(values.size()))));
+  for (size_t i = 0; i < values.size(); ++i)
+    PyList_SET_ITEM(list.get(), Py_ssize_t(i), wrap_value(values[i]));
+  return list.release();
+}
+
+Values values_from_sequence(PyObject* sequence) {
+  Object fast(checked(PySequence_Fast(sequence, "expected a sequence")));
+  Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.get());
+  Values out;
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* x = PySequence_Fast_GET_ITEM(fast.get(), i);
+    out.push_back(x == Py_None ? Value() : value_from_python(x));
+  }
+  return out;
+}
+
+// ---- source lines
+
+namespace {
+
+std::vector<std::string> internal_folders;
+
+class PythonSource final : public SourceInfo {
+ public:
+  PythonSource(PyCodeObject* code, int lasti) : code_(code), lasti_(lasti) {}
+  ~PythonSource() override {
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF(code_);
+    PyGILState_Release(state);
+  }
+  std::string describe() const override {
+    PyGILState_STATE state = PyGILState_Ensure();
+    int line = PyCode_Addr2Line(code_, lasti_);
+    std::string out = cat(PyUnicode_AsUTF8(code_->co_filename), ":", line, " (",
+                          PyUnicode_AsUTF8(code_->co_name), ")");
+    PyGILState_Release(state);
+    return out;
+  }
+
+ private:
+  PyCodeObject* code_;
+  int lasti_;
+};
+
+bool is_internal(PyCodeObject* code) {
+  // File names are few objects, shared by all code of a file.
+  static std::unordered_map<PyObject*, bool> known;
+  auto [it, fresh] = known.try_emplace(code->co_filename, false);
+  if (fresh) {
+    Py_INCREF(code->co_filename);  // keeps the key's address
+    const char* path = PyUnicode_AsUTF8(code->co_filename);
+    for (const std::string& folder : internal_folders)
+      it->second |= path && std::string_view(path).starts_with(folder);
+  }
+  return it->second;
+}
+
+}  // namespace
+
+void add_internal_folder(const char* path) {
+  internal_folders.emplace_back(path);
+}
+
+SourceRef python_source() {
+  if (!PyGILState_Check()) return nullptr;
+  PyFrameObject* frame = PyEval_GetFrame();
+  if (!frame) return nullptr;
+  Py_INCREF(frame);
+  while (frame) {
+    PyCodeObject* code = PyFrame_GetCode(frame);
+    if (!is_internal(code)) {
+#if PY_VERSION_HEX >= 0x030B0000
+      int lasti = PyFrame_GetLasti(frame);
+#else
+      int lasti = frame->f_lasti * 2;
+#endif
+      Py_DECREF(frame);
+      return make_ref<PythonSource>(code, lasti);
+    }
+    Py_DECREF(code);
+    PyFrameObject* back = PyFrame_GetBack(frame);
+    Py_DECREF(frame);
+    frame = back;
+  }
+  return nullptr;
+}
+
+void initialize(PyObject* (*wrap)(ValueObj*), ValueObj* (*unwrap_fn)(PyObject*),
+                bool install_source_hook) {
+  if (PyArray_ImportNumPyAPI() < 0) throw PythonError();
+  wrap_hook = wrap;
+  unwrap_hook = unwrap_fn;
+  if (install_source_hook) set_source_hook(python_source);
+}
+
+}  // namespace cotan::python

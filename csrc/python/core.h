@@ -1,0 +1,53 @@
+// What the parts of _core share: the caster that makes Value a parameter and
+// a result of bound functions.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "api/program.h"
+#include "python/bridge.h"
+
+namespace cotan::python {
+
+void bind_lax(pybind11::module_& m);
+DType dtype_from(const pybind11::handle& dtype);  // also key dtypes
+
+}  // namespace cotan::python
+
+namespace pybind11::detail {
+
+// Anything array-like in, an Array out.
+template <>
+struct type_caster<cotan::Value> {
+  PYBIND11_TYPE_CASTER(cotan::Value, const_name("Array"));
+  bool load(handle src, bool) {
+    if (!cotan::python::is_array_like(src.ptr())) return false;
+    value = cotan::python::value_from_python(src.ptr());
+    return true;
+  }
+  static handle cast(const cotan::Value& v, return_value_policy, handle) {
+    return cotan::python::wrap_value(v);
+  }
+};
+
+template <>
+struct type_caster<cotan::Dims> {
+  PYBIND11_TYPE_CASTER(cotan::Dims, const_name("tuple[int, ...]"));
+  bool load(handle src, bool) {
+    if (!isinstance<sequence>(src)) return false;
+    for (handle item : reinterpret_borrow<sequence>(src)) {
+      object index = reinterpret_steal<object>(PyNumber_Index(item.ptr()));
+      if (!index) throw error_already_set();
+      value.push_back(pybind11::cast<int64_t>(index));
+    }
+    return true;
+  }
+  static handle cast(const cotan::Dims& d, return_value_policy, handle) {
+    tuple t(d.size());
+    for (size_t i = 0; i < d.size(); ++i) t[i] = int_(d[i]);
+    return t.release();
+  }
+};
+
+}  // namespace pybind11::detail

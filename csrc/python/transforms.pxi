@@ -1,0 +1,219 @@
+# Transformations of Python functions on flat lists of Arrays. The public
+# versions with pytrees are in python/cotan/_src/api.py.
+
+cdef extern from "ir/jaxpr.h" namespace "cotan":
+    cppclass JaxprObj "cotan::Jaxpr":
+        string name
+    cppclass JaxprRef "cotan::JaxprRef":
+        JaxprRef()
+        const JaxprObj* get()
+    string jaxpr_to_string "cotan::to_string"(const JaxprObj&) \
+        except +translate_exception
+    bint jaxpr_equal(const JaxprObj&, const JaxprObj&)
+    uint64_t jaxpr_hash(const JaxprObj&)
+
+cdef extern from "trace/trace.h" namespace "cotan":
+    cppclass TracedGraph:
+        TracedGraph()
+        JaxprRef jaxpr
+        Values consts
+
+cdef extern from "python/transforms.h" namespace "cotan::python":
+    cppclass FlatResult:
+        Values first
+        Values second
+    FlatResult flat_jvp(PyObject* f, const Values&, const Values&) \
+        except +translate_exception
+    cppclass VjpObj "cotan::Vjp":
+        VjpObj()
+        Values primals
+    VjpObj flat_vjp(PyObject* f, const Values&, const vector[cbool]&) \
+        except +translate_exception
+    Values run_pullback(const VjpObj&, const Values&) \
+        except +translate_exception
+    cppclass LinearizationObj "cotan::Linearization":
+        LinearizationObj()
+        Values primals
+        JaxprRef tangent
+        Values residuals
+    LinearizationObj flat_linearize(PyObject* f, const Values&) \
+        except +translate_exception
+    Values run_linear(const LinearizationObj&, const Values&) \
+        except +translate_exception
+    Values flat_vmap(PyObject* f, const Values&, const vector[int64_t]&,
+                     int64_t, vector[int64_t]&) except +translate_exception
+    Value move_batch(const Value&, int64_t, int64_t, int64_t) \
+        except +translate_exception
+    TracedGraph flat_trace(PyObject* f, const vector[Aval]&) \
+        except +translate_exception
+    Values run_jaxpr(const JaxprObj&, const Values&) \
+        except +translate_exception
+    Values run_transpose(const JaxprObj&, const Values&, const Values&) \
+        except +translate_exception
+    Values run_custom_jvp(PyObject*, PyObject*, const Values&, const string&,
+                          cbool) except +translate_exception
+    Values run_custom_vjp(PyObject*, PyObject*, PyObject*, const Values&,
+                          const string&, cbool) except +translate_exception
+    Aval make_aval(DType, cbool, const Dims&)
+    void avals_of_jaxpr(const JaxprObj&, cbool outputs, vector[Aval]&)
+    TracedGraph nested_jaxpr(const JaxprObj&)
+
+
+cdef list arrays_of(const Values& values):
+    cdef PyObject* l = list_from_values(values)
+    result = <object>l
+    Py_DECREF(result)
+    return <list>result
+
+
+cdef Values values_of(object sequence) except *:
+    return values_from_sequence(<PyObject*>sequence)
+
+
+cdef vector[Aval] avals_from(object sequence) except *:
+    """From (dtype, shape, weak_type) triples."""
+    cdef vector[Aval] out
+    for dtype, shape, weak in sequence:
+        out.push_back(make_aval(dtype_code(dtype), weak, dims_from(shape)))
+    return out
+
+
+cdef DType dtype_code(object dtype) except *:
+    if dtype is dtype_object(DType.key):
+        return DType.key
+    return dtype_from_python(<PyObject*>dtype)
+
+
+cdef list aval_triples(const vector[Aval]& avals):
+    cdef size_t i
+    return [(dtype_object(avals[i].dtype), dims_tuple(avals[i].shape),
+             avals[i].weak_type) for i in range(avals.size())]
+
+
+cdef class ClosedJaxpr:
+    """A jaxpr with the values that the traced function closed over."""
+    cdef TracedGraph graph
+
+    @property
+    def consts(self):
+        return arrays_of(self.graph.consts)
+
+    @property
+    def in_avals(self):
+        """(dtype, shape, weak_type) of the arguments, constants left out."""
+        cdef vector[Aval] out
+        avals_of_jaxpr(self.graph.jaxpr.get()[0], False, out)
+        return aval_triples(out)[self.graph.consts.size():]
+
+    @property
+    def out_avals(self):
+        cdef vector[Aval] out
+        avals_of_jaxpr(self.graph.jaxpr.get()[0], True, out)
+        return aval_triples(out)
+
+    def eval(self, args):
+        """Applies the jaxpr to a list of arrays, under the current trace."""
+        return arrays_of(run_jaxpr(
+            self.graph.jaxpr.get()[0],
+            values_of(arrays_of(self.graph.consts) + list(args))))
+
+    def __str__(self):
+        return jaxpr_to_string(self.graph.jaxpr.get()[0]).decode()
+
+    def __repr__(self):
+        return str(self)
+
+    def __eq__(self, other):
+        if not isinstance(other, ClosedJaxpr):
+            return NotImplemented
+        return jaxpr_equal(self.graph.jaxpr.get()[0],
+                           (<ClosedJaxpr>other).graph.jaxpr.get()[0])
+
+    def __hash__(self):
+        return <Py_ssize_t>jaxpr_hash(self.graph.jaxpr.get()[0])
+
+
+def trace_flat(f, avals):
+    """Traces f (list -> list) on (dtype, shape, weak_type) triples."""
+    cdef ClosedJaxpr j = ClosedJaxpr.__new__(ClosedJaxpr)
+    j.graph = flat_trace(<PyObject*>f, avals_from(avals))
+    return j
+
+
+def jvp_flat(f, primals, tangents):
+    """(outputs, output tangents); None is a zero tangent."""
+    cdef FlatResult r = flat_jvp(<PyObject*>f, values_of(primals),
+                                 values_of(tangents))
+    return arrays_of(r.first), arrays_of(r.second)
+
+
+cdef class Pullback:
+    """Maps output cotangents (None: zero) to argument cotangents."""
+    cdef VjpObj vjp
+
+    def __call__(self, cts):
+        return arrays_of(run_pullback(self.vjp, values_of(cts)))
+
+
+def vjp_flat(f, primals, nonzero):
+    """(outputs, Pullback)."""
+    cdef vector[cbool] flags
+    for nz in nonzero:
+        flags.push_back(nz)
+    cdef Pullback p = Pullback.__new__(Pullback)
+    p.vjp = flat_vjp(<PyObject*>f, values_of(primals), flags)
+    return arrays_of(p.vjp.primals), p
+
+
+cdef class LinearFunction:
+    """The linear map that linearize gives: tangents to tangents."""
+    cdef LinearizationObj lin
+
+    def __call__(self, tangents):
+        return arrays_of(run_linear(self.lin, values_of(tangents)))
+
+    @property
+    def jaxpr(self):
+        cdef ClosedJaxpr j = ClosedJaxpr.__new__(ClosedJaxpr)
+        j.graph.jaxpr = self.lin.tangent
+        j.graph.consts = self.lin.residuals
+        return j
+
+
+def linearize_flat(f, primals):
+    cdef LinearFunction l = LinearFunction.__new__(LinearFunction)
+    l.lin = flat_linearize(<PyObject*>f, values_of(primals))
+    return arrays_of(l.lin.primals), l
+
+
+def transpose_flat(ClosedJaxpr linear, cts):
+    """Cotangents of the arguments of a linear jaxpr; None is zero."""
+    return arrays_of(run_transpose(linear.graph.jaxpr.get()[0],
+                                   linear.graph.consts, values_of(cts)))
+
+
+def vmap_flat(f, args, dims, int64_t size):
+    """(outputs, their batch axes); -1: not batched."""
+    cdef vector[int64_t] d, out_dims
+    for n in dims:
+        d.push_back(n)
+    cdef Values out = flat_vmap(<PyObject*>f, values_of(args), d, size,
+                                out_dims)
+    return arrays_of(out), list(out_dims)
+
+
+def move_batch_axis(Array x, int64_t dim, int64_t size, int64_t to):
+    """x with its batch axis (-1: none, it is broadcast) at `to`."""
+    return wrap_steal(move_batch(value_ref(x.obj), dim, size, to))
+
+
+def custom_jvp_flat(fun, jvp, args, str name, cbool symbolic_zeros):
+    return arrays_of(run_custom_jvp(<PyObject*>fun, <PyObject*>jvp,
+                                    values_of(args), name.encode(),
+                                    symbolic_zeros))
+
+
+def custom_vjp_flat(fun, fwd, bwd, args, str name, cbool symbolic_zeros):
+    return arrays_of(run_custom_vjp(<PyObject*>fun, <PyObject*>fwd,
+                                    <PyObject*>bwd, values_of(args),
+                                    name.encode(), symbolic_zeros))

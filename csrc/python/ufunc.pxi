@@ -1,0 +1,121 @@
+# Elementwise functions as callables: one vector call, no Python frame.
+
+cdef extern from "python/ufunc_table.h" namespace "cotan::python":
+    cppclass UfuncEntry:
+        const char* name
+        UnaryFn unary
+        BinaryFn binary
+    size_t num_ufuncs()
+    const UfuncEntry& ufunc_entry(size_t)
+
+
+cdef class Ufunc:
+    """An elementwise function of one or two arrays.
+
+    Operands follow NumPy's broadcasting and JAX's type promotion (members of
+    `cotan.lax` require equal dtypes). Instances are made by the library.
+    """
+    cdef void* vectorcall
+    cdef UnaryFn unary
+    cdef BinaryFn binary_fn
+    cdef dict __dict__
+    cdef str label
+    cdef bytes what
+
+    def __repr__(self):
+        return f"<function {self.label}>"
+
+    def __reduce__(self):
+        return self.label
+
+    def __get__(self, instance, owner):
+        # As Python functions do: an attribute of a class is a method.
+        if instance is None:
+            return self
+        return _UfuncMethod(self, instance)
+
+
+class _UfuncMethod:
+    def __init__(self, function, instance):
+        self.__func__, self.__self__ = function, instance
+
+    def __call__(self, *args):
+        return self.__func__(self.__self__, *args)
+
+
+cdef PyObject* ufunc_call(PyObject* self_, PyObject** args, size_t nargsf,
+                          PyObject* kwnames) except NULL:
+    cdef Ufunc self = <Ufunc>self_
+    cdef size_t n = nargsf & ~(<size_t>1 << (8 * sizeof(size_t) - 1))
+    cdef size_t want = 1 if self.unary is not NULL else 2
+    cdef Value x, y
+    cdef ValueObj* a
+    cdef ValueObj* b
+    if n != want or kwnames is not NULL:
+        return ufunc_slow(self, args, n, kwnames)
+    a = unwrap_value_object(<object>args[0])
+    if a is NULL:
+        x = value_from_python(args[0], <const char*>self.what, 0, False)
+        a = x.get()
+    if self.unary is not NULL:
+        result = wrap(apply_unary(self.unary, a))
+    else:
+        b = unwrap_value_object(<object>args[1])
+        if b is NULL:
+            y = value_from_python(args[1], <const char*>self.what, 1, False)
+            b = y.get()
+        result = wrap(apply_binary(self.binary_fn, a, b))
+    Py_INCREF(result)
+    return <PyObject*>result
+
+
+cdef PyObject* ufunc_slow(Ufunc self, PyObject** args, size_t n,
+                          PyObject* kwnames) except NULL:
+    """Keyword arguments (x, y by name; out=None, where=None) and arity."""
+    cdef size_t i
+    cdef list values = [<object>args[i] for i in range(n)]
+    names = ("x",) if self.unary is not NULL else ("x", "y")
+    if kwnames is not NULL:
+        for i, key in enumerate(<tuple><object>kwnames):
+            value = <object>args[n + i]
+            if key in ("out", "where") and value is None:
+                continue
+            if len(values) < len(names) and key == names[len(values)]:
+                values.append(value)
+                continue
+            raise TypeError(
+                f"{self.label}() got an unexpected keyword argument "
+                f"'{key}'")
+    if len(values) != len(names):
+        raise TypeError(
+            f"{self.label}() takes {len(names)} positional argument"
+            f"{'s' if len(names) > 1 else ''} but {len(values)} "
+            f"{'were' if len(values) != 1 else 'was'} given")
+    result = self(*values)
+    Py_INCREF(result)
+    return <PyObject*>result
+
+
+def make_ufuncs():
+    """All elementwise functions, by name ("numpy.sin", "lax.sin")."""
+    cdef size_t i
+    cdef Ufunc u
+    cdef dict out = {}
+    for i in range(num_ufuncs()):
+        u = Ufunc.__new__(Ufunc)
+        u.vectorcall = <void*>ufunc_call
+        u.unary = ufunc_entry(i).unary
+        u.binary_fn = ufunc_entry(i).binary
+        name = ufunc_entry(i).name.decode()
+        module, _, label = name.rpartition(".")
+        u.label = label
+        u.what = (label if module == "numpy" else name).encode()
+        (<object>u).__name__ = (<object>u).__qualname__ = label
+        (<object>u).__module__ = "cotan." + module
+        out[name] = u
+    return out
+
+
+cdef Ufunc _sample_ufunc = Ufunc.__new__(Ufunc)
+enable_vectorcall(<PyTypeObject*>Ufunc,
+                  <char*>&_sample_ufunc.vectorcall - <char*><void*>_sample_ufunc)

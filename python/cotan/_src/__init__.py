@@ -1,0 +1,1 @@
+"""The implementation of the public modules; nothing here is public."""

@@ -1,0 +1,869 @@
+"""Transformations of functions on pytrees: grad, vjp, jvp, vmap and friends.
+
+The work is done on flat lists of arrays by `_dispatch` (csrc/transforms);
+here are the pytrees, the arguments' numbers and the error messages.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cotan import _core, _dispatch, dtypes, tree_util
+from cotan._src import avals
+from cotan._src.avals import ShapeDtypeStruct  # noqa: F401
+from cotan._tree_prefix import flatten_axes
+from cotan.tree_util import (
+    keystr,
+    tree_flatten,
+    tree_flatten_with_path,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
+
+_Tree = Any
+
+
+def _named(wrapper, fun, prefix):
+    functools.update_wrapper(wrapper, fun, updated=())
+    name = getattr(fun, "__name__", None)
+    if name:
+        wrapper.__name__ = wrapper.__qualname__ = f"{prefix}({name})"
+    return wrapper
+
+
+def _name_of(fun):
+    return getattr(fun, "__name__", repr(fun))
+
+
+def _check_callable(fun):
+    if not callable(fun):
+        raise TypeError(f"Expected a callable value, got {fun!r}")
+
+
+def _to_arrays(leaves, what):
+    out = []
+    for x in leaves:
+        if not _dispatch.is_array(x):
+            raise TypeError(
+                f"Argument '{x!r}' of type {type(x)} is not a valid array "
+                f"type for {what}"
+            )
+        out.append(_dispatch.to_array(x))
+    return out
+
+
+class _Flat:
+    """A function of pytrees as a function of flat lists; keeps out_tree."""
+
+    def __init__(self, fun, in_tree, has_aux=False):
+        self.fun, self.in_tree, self.has_aux = fun, in_tree, has_aux
+        self.out_tree = self.aux = None
+
+    def __call__(self, leaves):
+        args, kwargs = tree_unflatten(self.in_tree, leaves)
+        out = self.fun(*args, **kwargs)
+        if self.has_aux:
+            out, self.aux = _pair(out, self.fun)
+        flat, self.out_tree = tree_flatten(out)
+        return [
+            avals.output_array(x, self.fun, i, out) for i, x in enumerate(flat)
+        ]
+
+
+def _pair(out, fun):
+    if not isinstance(out, (tuple, list)) or len(out) != 2:
+        raise TypeError(
+            f"{_name_of(fun)} with has_aux=True must return a pair (output, "
+            f"auxiliary data), got {type(out).__name__}"
+        )
+    return out
+
+
+def _lower_aux(aux):
+    """Aux values leave a transformation: tracers of it would leak."""
+    return aux
+
+
+# ---- reverse mode
+
+
+def grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence = (),
+) -> Callable:
+    """The gradient of a scalar-valued function.
+
+    Args:
+      fun: function whose result is a scalar (shape ()), of arrays and pytrees.
+      argnums: position(s) of the arguments to differentiate.
+      has_aux: `fun` returns (scalar, auxiliary data).
+      holomorphic: `fun` is complex-differentiable, inputs and output complex.
+      allow_int: integer arguments are allowed and get float0 gradients.
+
+    Returns:
+      A function of the same arguments that gives the gradient, shaped like the
+      argument (a tuple of them for several argnums); with `has_aux` a pair.
+      The gradient of a real function of complex z is conj(df/dx + i df/dy).
+
+    >>> cotan.grad(lambda x: x ** 2 + 2 * x + 1)(3.0)
+    Array(8., dtype=float32, weak_type=True)
+    """
+    value_and_grad_f = value_and_grad(
+        fun,
+        argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        reduce_axes=reduce_axes,
+    )
+
+    def grad_f(*args, **kwargs):
+        value, g = value_and_grad_f(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return _named(grad_f, fun, "grad")
+
+
+def value_and_grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    reduce_axes: Sequence = (),
+) -> Callable:
+    """Like `grad`, but gives (value, gradient); with `has_aux`
+    ((value, aux), gradient)."""
+    del reduce_axes
+    _check_callable(fun)
+    single = isinstance(argnums, int)
+    nums = (argnums,) if single else tuple(argnums)
+
+    def value_and_grad_f(*args, **kwargs):
+        need = max((n if n >= 0 else -n - 1) for n in nums)
+        if need >= len(args):
+            raise TypeError(
+                f"differentiating with respect to argnums={argnums} requires "
+                f"at least {need + 1} positional arguments to be passed by "
+                f"the caller, but got only {len(args)} positional arguments."
+            )
+        where = [n % len(args) for n in nums]
+        partial_f = _close_over(fun, args, kwargs, where)
+        dyn = tuple(args[i] for i in where)
+        for leaf in tree_leaves(dyn):
+            _check_grad_input(leaf, holomorphic, allow_int)
+        leaves, in_tree = tree_flatten((dyn, {}))
+        flat = _Flat(partial_f, in_tree, has_aux)
+        out, pullback = _vjp_leaves(flat, leaves, "grad")
+        value = tree_unflatten(flat.out_tree, out)
+        _check_scalar(value, holomorphic)
+        one = _ones_like(out[0])
+        cts = _fill_cotangents(pullback([one]), leaves)
+        g, _ = tree_unflatten(in_tree, cts)
+        g = g[0] if single else g
+        return ((value, flat.aux) if has_aux else value), g
+
+    return _named(value_and_grad_f, fun, "value_and_grad")
+
+
+def _close_over(fun, args, kwargs, where):
+    if list(where) == list(range(len(args))) and not kwargs:
+        return fun
+
+    def partial_f(*dyn):
+        full = list(args)
+        for i, x in zip(where, dyn, strict=True):
+            full[i] = x
+        return fun(*full, **kwargs)
+
+    partial_f.__name__ = _name_of(fun)
+    return partial_f
+
+
+def _dtype_of(x):
+    return avals.leaf_aval(x)[0]
+
+
+def _check_grad_input(x, holomorphic, allow_int):
+    if not _dispatch.is_array(x):
+        raise TypeError(
+            f"Argument '{x!r}' of type {type(x)} is not a valid array type"
+        )
+    dtype = _dtype_of(x)
+    if holomorphic:
+        if not dtypes.issubdtype(dtype, np.complexfloating):
+            raise TypeError(
+                "grad with holomorphic=True requires inputs with complex "
+                f"dtype, but got {dtype.name}."
+            )
+        return
+    if dtypes.issubdtype(dtype, np.inexact):
+        return
+    if dtypes.issubdtype(dtype, np.integer) or dtype == np.bool_:
+        if not allow_int:
+            raise TypeError(
+                "grad requires real- or complex-valued inputs (input dtype "
+                "that is a sub-dtype of np.inexact), but got "
+                f"{dtype.name}. If you want to use Boolean- or "
+                "integer-valued inputs, use vjp or set allow_int to True."
+            )
+        return
+    raise TypeError(f"grad does not accept inputs of dtype {dtype}")
+
+
+def _check_scalar(value, holomorphic):
+    if not isinstance(value, _dispatch.Array):
+        raise TypeError(
+            "Gradient only defined for scalar-output functions. Output was "
+            f"{value}."
+        )
+    if value.shape != ():
+        raise TypeError(
+            "Gradient only defined for scalar-output functions. Output had "
+            f"shape: {value.shape}."
+        )
+    dtype = value.dtype
+    is_complex = dtypes.issubdtype(dtype, np.complexfloating)
+    if holomorphic and not is_complex:
+        raise TypeError(
+            "grad with holomorphic=True requires outputs with complex dtype, "
+            f"but got {dtype.name}."
+        )
+    if not holomorphic and not dtypes.issubdtype(dtype, np.floating):
+        hint = (
+            " For holomorphic differentiation, pass holomorphic=True. For "
+            "differentiation of functions involving complex outputs, use "
+            "cotan.vjp directly."
+            if is_complex
+            else " For differentiation of functions with integer outputs, use "
+            "cotan.vjp directly."
+        )
+        raise TypeError(
+            "grad requires real-valued outputs (output dtype that is a "
+            f"sub-dtype of np.floating), but got {dtype.name}.{hint}"
+        )
+
+
+def _ones_like(x):
+    return _core.full((), 1, x.dtype, x.weak_type)
+
+
+def _vjp_leaves(flat, leaves, what):
+    primals = _to_arrays(leaves, what)
+    nonzero = [dtypes.issubdtype(x.dtype, np.inexact) for x in primals]
+    return _dispatch.vjp_flat(flat, primals, nonzero)
+
+
+def _fill_cotangents(cts, leaves):
+    """Zeros where nothing flowed, float0 for what is not differentiable."""
+    out = []
+    for ct, x in zip(cts, leaves, strict=True):
+        if ct is not None:
+            out.append(ct)
+            continue
+        dtype, shape, weak = avals.leaf_aval(x)
+        if dtypes.issubdtype(dtype, np.inexact):
+            out.append(_core.full(shape, 0, dtype, weak))
+        else:
+            out.append(np.zeros(shape, dtypes.float0))
+    return out
+
+
+def vjp(fun: Callable, *primals, has_aux: bool = False, reduce_axes=()):
+    """Evaluates `fun` and returns (output, pullback) or with `has_aux`
+    (output, pullback, aux).
+
+    pullback(cotangent) gives one cotangent per argument; the cotangent has
+    the output's structure, shapes and dtypes (float0 for integer outputs).
+    """
+    del reduce_axes
+    _check_callable(fun)
+    leaves, in_tree = tree_flatten((primals, {}))
+    flat = _Flat(fun, in_tree, has_aux)
+    out, pullback = _vjp_leaves(flat, leaves, "vjp")
+    shapes = [avals.leaf_aval(x) for x in leaves]
+    pull = VjpFunction(pullback, in_tree, flat.out_tree, out, shapes)
+    value = tree_unflatten(flat.out_tree, out)
+    return (value, pull, flat.aux) if has_aux else (value, pull)
+
+
+class VjpFunction:
+    """What `vjp` returns: maps an output cotangent to argument cotangents."""
+
+    def __init__(self, pullback, in_tree, out_tree, outs, in_avals):
+        self._pullback, self._in_tree = pullback, in_tree
+        self._out_tree, self._in_avals = out_tree, in_avals
+        self._out_avals = [avals.leaf_aval(x) for x in outs]
+
+    def __call__(self, ct):
+        flat, tree = tree_flatten(ct)
+        if tree != self._out_tree:
+            raise ValueError(
+                "The structure of the cotangent passed to the vjp function "
+                f"does not match the output: expected {self._out_tree}, got "
+                f"{tree}"
+            )
+        cts = [
+            _checked_tangent(x, a, "vjp", "cotangent")
+            for x, a in zip(flat, self._out_avals, strict=True)
+        ]
+        structs = [avals.struct(a) for a in self._in_avals]
+        out = _fill_cotangents(self._pullback(cts), structs)
+        return tree_unflatten(self._in_tree, out)[0]
+
+
+def _is_float0(x):
+    return getattr(x, "dtype", None) == dtypes.float0
+
+
+def _checked_tangent(x, aval, what, kind):
+    """x as a tangent for a primal of this aval; None for float0."""
+    dtype, shape, _ = aval
+    if not dtypes.issubdtype(dtype, np.inexact):
+        if not _is_float0(x):
+            raise TypeError(
+                f"primal and {kind} arguments to {what} do not match; dtypes "
+                f"must be equal, or in the case of int/bool primal dtype the "
+                f"{kind} dtype must be float0. Got primal dtype {dtype} and "
+                f"{kind} dtype {avals.leaf_aval(x)[0]}."
+            )
+        return None
+    if _is_float0(x):
+        raise TypeError(
+            f"primal and {kind} arguments to {what} do not match: got a "
+            f"float0 {kind} for a primal of dtype {dtype.name}"
+        )
+    t_dtype, t_shape, t_weak = avals.leaf_aval(x)
+    if t_dtype != dtype and not (
+        t_weak and dtypes.promote_types(t_dtype, dtype) == dtype
+    ):
+        raise TypeError(
+            f"primal and {kind} arguments to {what} do not match; dtypes must "
+            f"be equal. Got primal dtype {dtype.name} and {kind} dtype "
+            f"{t_dtype.name}."
+        )
+    if t_shape != shape:
+        raise ValueError(
+            f"{what} called with different primal and {kind} shapes; got "
+            f"primal shape {shape} and {kind} shape as {t_shape}"
+        )
+    x = _dispatch.to_array(x)
+    return x if x.dtype == dtype else _core.convert(x, dtype, False)
+
+
+# ---- forward mode
+
+
+def jvp(fun: Callable, primals, tangents, has_aux: bool = False):
+    """(outputs, output tangents) of `fun` at `primals` along `tangents`.
+
+    Tangents have the primals' structure, shapes and dtypes; those of integers
+    have dtype float0.
+    """
+    _check_callable(fun)
+    for name, x in (("primal", primals), ("tangent", tangents)):
+        if not isinstance(x, (tuple, list)):
+            raise TypeError(
+                "primal and tangent arguments to cotan.jvp must be tuples or "
+                f"lists; found {type(x).__name__} for the {name}s."
+            )
+    leaves, in_tree = tree_flatten((tuple(primals), {}))
+    t_leaves, t_tree = tree_flatten((tuple(tangents), {}))
+    if in_tree != t_tree:
+        raise TypeError(
+            "primal and tangent arguments to cotan.jvp must have the same "
+            f"tree structure; primals have {in_tree}, tangents {t_tree}."
+        )
+    primal_arrays = _to_arrays(leaves, "jvp")
+    ts = [
+        _checked_tangent(t, avals.leaf_aval(x), "jvp", "tangent")
+        for x, t in zip(primal_arrays, t_leaves, strict=True)
+    ]
+    flat = _Flat(fun, in_tree, has_aux)
+    out, out_ts = _dispatch.jvp_flat(flat, primal_arrays, ts)
+    out_ts = _fill_cotangents(out_ts, out)
+    result = (
+        tree_unflatten(flat.out_tree, out),
+        tree_unflatten(flat.out_tree, out_ts),
+    )
+    return (*result, flat.aux) if has_aux else result
+
+
+def linearize(fun: Callable, *primals, has_aux: bool = False):
+    """(output, f_jvp): f_jvp maps tangents of `primals` to output tangents,
+    without evaluating `fun` again."""
+    _check_callable(fun)
+    leaves, in_tree = tree_flatten((primals, {}))
+    arrays = _to_arrays(leaves, "linearize")
+    flat = _Flat(fun, in_tree, has_aux)
+    out, linear = _dispatch.linearize_flat(flat, arrays)
+    in_avals = [avals.leaf_aval(x) for x in arrays]
+
+    def f_jvp(*tangents):
+        t_leaves, t_tree = tree_flatten((tangents, {}))
+        if t_tree != in_tree:
+            raise TypeError(
+                "linearized function called on tangents of another structure "
+                f"than the primals: expected {in_tree}, got {t_tree}"
+            )
+        ts = [
+            _checked_tangent(t, a, "linearized function", "tangent")
+            for t, a in zip(t_leaves, in_avals, strict=True)
+        ]
+        out_ts = linear([t for t in ts if t is not None])
+        return tree_unflatten(flat.out_tree, _fill_cotangents(out_ts, out))
+
+    f_jvp.jaxpr = linear.jaxpr
+    value = tree_unflatten(flat.out_tree, out)
+    return (value, f_jvp, flat.aux) if has_aux else (value, f_jvp)
+
+
+def linear_transpose(fun: Callable, *primals, reduce_axes=()) -> Callable:
+    """The transpose of a function that is linear in all its arguments.
+
+    `primals` give shapes and dtypes only (ShapeDtypeStructs are fine).
+    """
+    del reduce_axes
+    leaves, in_tree = tree_flatten((primals, {}))
+    in_avals = [avals.leaf_aval(x) for x in leaves]
+    flat = _Flat(fun, in_tree)
+    jaxpr = _dispatch.trace_flat(flat, in_avals)
+    out_avals = jaxpr.out_avals
+
+    def transposed(ct):
+        cts, tree = tree_flatten(ct)
+        if tree != flat.out_tree:
+            raise TypeError(
+                "cotangent tree does not match function output: expected "
+                f"{flat.out_tree}, got {tree}"
+            )
+        for x, (dtype, shape, _) in zip(cts, out_avals, strict=True):
+            got = avals.leaf_aval(x)
+            if (got[0], got[1]) != (dtype, shape):
+                raise TypeError(
+                    "linear_transpose: cotangent type does not match function "
+                    f"output: expected {dtype}{list(shape)}, got "
+                    f"{got[0]}{list(got[1])}"
+                )
+        out = _dispatch.transpose_flat(
+            jaxpr, [_dispatch.to_array(x) for x in cts]
+        )
+        structs = [avals.struct(a) for a in in_avals]
+        return tree_unflatten(in_tree, _fill_cotangents(out, structs))[0]
+
+    return transposed
+
+
+# ---- Jacobians
+
+
+def jacfwd(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    """The Jacobian, column by column in forward mode.
+
+    The result has the output's tree, each leaf of shape
+    output shape + argument shape.
+    """
+    return _jacobian(fun, argnums, has_aux, holomorphic, _columns, "jacfwd")
+
+
+def jacrev(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable:
+    """The Jacobian, row by row in reverse mode; shapes as for `jacfwd`."""
+    return _jacobian(
+        fun, argnums, has_aux, holomorphic, _rows, "jacrev", allow_int
+    )
+
+
+jacobian = jacrev
+
+
+def hessian(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable:
+    """The matrix of second derivatives, as jacfwd of jacrev."""
+    return jacfwd(
+        jacrev(fun, argnums, has_aux=has_aux, holomorphic=holomorphic),
+        argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+    )
+
+
+def _jacobian(
+    fun, argnums, has_aux, holomorphic, method, name, allow_int=False
+):
+    _check_callable(fun)
+    single = isinstance(argnums, int)
+    nums = (argnums,) if single else tuple(argnums)
+
+    def jac_f(*args, **kwargs):
+        where = [n % len(args) for n in nums]
+        dyn = tuple(args[i] for i in where)
+        for leaf in tree_leaves(dyn):
+            _check_jac_input(leaf, holomorphic, allow_int, name)
+        partial_f = _close_over(fun, args, kwargs, where)
+        jac, aux = method(partial_f, dyn, has_aux, holomorphic)
+        if single:
+            jac = tree_map(
+                lambda t: t[0], jac, is_leaf=lambda t: isinstance(t, _Row)
+            )
+        else:
+            jac = tree_map(tuple, jac, is_leaf=lambda t: isinstance(t, _Row))
+        return (jac, aux) if has_aux else jac
+
+    return _named(jac_f, fun, name)
+
+
+class _Row(tuple):
+    """Jacobians of one output leaf, per argument."""
+
+
+def _check_jac_input(x, holomorphic, allow_int, name):
+    dtype = _dtype_of(x)
+    if holomorphic:
+        if not dtypes.issubdtype(dtype, np.complexfloating):
+            raise TypeError(
+                f"{name} with holomorphic=True requires inputs with complex "
+                f"dtype, but got {dtype.name}."
+            )
+        return
+    kind = np.inexact if name == "jacrev" else np.floating
+    if not dtypes.issubdtype(dtype, kind) and not allow_int:
+        raise TypeError(
+            f"{name} requires real-valued inputs (input dtype that is a "
+            f"sub-dtype of np.floating), but got {dtype.name}."
+        )
+
+
+def _basis(leaves):
+    """Per leaf: unit tangents of all leaves, stacked along axis 0."""
+    sizes = [int(np.prod(x.shape, dtype=np.int64)) for x in leaves]
+    total, start, out = sum(sizes), 0, []
+    for x, n in zip(leaves, sizes, strict=True):
+        eye = np.zeros((total, n), np.bool_)
+        eye[np.arange(start, start + n), np.arange(n)] = True
+        b = _dispatch.to_array(eye.reshape((total, *x.shape)))
+        out.append(_core.convert(b, x.dtype, False))
+        start += n
+    return out, sizes
+
+
+def _columns(fun, dyn, has_aux, holomorphic):
+    leaves, tree = tree_flatten(dyn)
+    leaves = _to_arrays(leaves, "jacfwd")
+    basis, sizes = _basis(leaves)
+    state = {}
+
+    def push(*ts):
+        out = jvp(
+            fun,
+            tree_unflatten(tree, leaves),
+            tree_unflatten(tree, ts),
+            has_aux=has_aux,
+        )
+        state["aux"] = out[2] if has_aux else None
+        return out[1]
+
+    out = vmap(push, out_axes=-1)(*basis)
+    for y in tree_leaves(out):
+        _check_jac_output(y, holomorphic, "jacfwd")
+
+    def split(y):
+        parts, start = [], 0
+        for x, n in zip(leaves, sizes, strict=True):
+            part = _core.slice_axis(y, len(y.shape) - 1, start, start + n)
+            parts.append(_core.reshape(part, y.shape[:-1] + x.shape))
+            start += n
+        return _Row(tree_unflatten(tree, parts))
+
+    return tree_map(split, out), _concrete_aux(fun, dyn, has_aux, state)
+
+
+def _concrete_aux(fun, dyn, has_aux, state):
+    if not has_aux:
+        return None
+    # Aux was computed inside vmap: recompute it outside of the batch.
+    return fun(*dyn)[1] if state.get("aux") is not None else None
+
+
+def _rows(fun, dyn, has_aux, holomorphic):
+    out = vjp(fun, *dyn, has_aux=has_aux)
+    y, pull = out[0], out[1]
+    leaves, tree = tree_flatten(y)
+    for leaf in leaves:
+        _check_jac_output(leaf, holomorphic, "jacrev")
+    basis, sizes = _basis(leaves)
+    rows = vmap(pull)(tree_unflatten(tree, basis))
+    row_leaves, row_tree = tree_flatten(rows)
+    blocks, start = [], 0
+    for leaf, n in zip(leaves, sizes, strict=True):
+        parts = [
+            _core.reshape(
+                _core.slice_axis(r, 0, start, start + n),
+                tuple(leaf.shape) + r.shape[1:],
+            )
+            for r in row_leaves
+        ]
+        blocks.append(_Row(tree_unflatten(row_tree, parts)))
+        start += n
+    return tree_unflatten(tree, blocks), out[2] if has_aux else None
+
+
+def _check_jac_output(y, holomorphic, name):
+    is_complex = dtypes.issubdtype(y.dtype, np.complexfloating)
+    if holomorphic != is_complex and (holomorphic or is_complex):
+        raise TypeError(
+            f"{name} with holomorphic={holomorphic} got an output of dtype "
+            f"{y.dtype.name}."
+        )
+
+
+# ---- vmap
+
+
+def vmap(
+    fun: Callable,
+    in_axes=0,
+    out_axes=0,
+    axis_name=None,
+    axis_size: int | None = None,
+    spmd_axis_name=None,
+) -> Callable:
+    """Maps `fun` over an axis of its arguments, as one batched computation.
+
+    Args:
+      fun: function of arrays and pytrees.
+      in_axes: axis of each positional argument: an int, None (not mapped), or
+        a tree prefix of the arguments. Keyword arguments map over axis 0.
+      out_axes: where the mapped axis is in the outputs; a tree prefix.
+      axis_size: needed only if no argument is mapped.
+      axis_name, spmd_axis_name: collectives over the axis are not available
+        yet; a name is accepted and ignored.
+    """
+    del axis_name, spmd_axis_name
+    _check_callable(fun)
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if not (in_axes is None or isinstance(in_axes, (int, tuple, dict))):
+        raise TypeError(
+            "vmap in_axes must be an int, None, or a tuple of entries "
+            f"corresponding to the positional arguments passed to the "
+            f"function, but got {in_axes}."
+        )
+
+    def vmap_f(*args, **kwargs):
+        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+            raise ValueError(
+                "vmap in_axes must be an int, None, or a tuple of entries "
+                "corresponding to the positional arguments passed to the "
+                f"function, but got len(in_axes)={len(in_axes)}, "
+                f"len(args)={len(args)}"
+            )
+        leaves, in_tree = tree_flatten((args, kwargs))
+        axes = flatten_axes("vmap in_axes", in_tree, (in_axes, 0), kws=True)
+        arrays = _to_arrays(leaves, "vmap")
+        dims = [
+            None if a is None else _canonical_axis(a, x.ndim, x, "in_axes")
+            for a, x in zip(axes, arrays, strict=True)
+        ]
+        size = _mapped_size(args, kwargs, arrays, dims, axis_size)
+        flat = _Flat(fun, in_tree)
+        out, out_dims = _dispatch.vmap_flat(
+            flat, arrays, [-1 if d is None else d for d in dims], size
+        )
+        want = flatten_axes("vmap out_axes", flat.out_tree, out_axes)
+        result = []
+        for y, d, axis in zip(out, out_dims, want, strict=True):
+            if axis is None:
+                if d != -1:
+                    raise ValueError(
+                        f"vmap has mapped output but out_axes is None for an "
+                        f"output of shape {y.shape}"
+                    )
+                result.append(y)
+                continue
+            to = _canonical_axis(axis, y.ndim + (d == -1), y, "out_axes")
+            result.append(_dispatch.move_batch_axis(y, d, size, to))
+        return tree_unflatten(flat.out_tree, result)
+
+    return _named(vmap_f, fun, "vmap")
+
+
+def _canonical_axis(axis, ndim, x, what):
+    if not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"vmap {what} must be integers or None, got {axis!r}")
+    if not -ndim <= axis < ndim:
+        raise ValueError(
+            f"vmap was requested to map its argument along axis {axis}, which "
+            f"implies that its rank should be at least "
+            f"{axis + 1 if axis >= 0 else -axis}, but is only {ndim} (its "
+            f"shape is {tuple(x.shape)})"
+        )
+    return int(axis) % ndim
+
+
+def _mapped_size(args, kwargs, arrays, dims, axis_size):
+    sizes = {
+        x.shape[d] for x, d in zip(arrays, dims, strict=True) if d is not None
+    }
+    if axis_size is not None:
+        sizes.add(axis_size)
+    if not sizes:
+        raise ValueError(
+            "vmap must have at least one non-None value in in_axes"
+        )
+    if len(sizes) == 1:
+        return sizes.pop()
+    paths = tree_flatten_with_path((args, kwargs))[0]
+    lines = [
+        f"  * argument {keystr(p[1:]) or '0'} of shape {tuple(x.shape)} has "
+        f"size {x.shape[d]} along axis {d}"
+        for (p, _), x, d in zip(paths, arrays, dims, strict=True)
+        if d is not None
+    ]
+    raise ValueError(
+        "vmap got inconsistent sizes for array axes to be "
+        "mapped:\n" + "\n".join(lines)
+    )
+
+
+# ---- looking at programs
+
+
+def make_jaxpr(
+    fun: Callable,
+    static_argnums=(),
+    axis_env=None,
+    return_shape: bool = False,
+    abstracted_axes=None,
+) -> Callable:
+    """A function that gives the jaxpr of `fun` for example arguments.
+
+    >>> cotan.make_jaxpr(lambda x: cnp.sin(x) * 2)(3.0)
+    { lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32[] in (c,) }
+    """
+    del axis_env, abstracted_axes
+    _check_callable(fun)
+    static = (
+        (static_argnums,)
+        if isinstance(static_argnums, int)
+        else tuple(static_argnums)
+    )
+
+    def make(*args, **kwargs):
+        where = [i for i in range(len(args)) if i not in static]
+        partial_f = _close_over(fun, args, {}, where)
+
+        def with_kwargs(*dyn, **kw):
+            return partial_f(*dyn, **kw)
+
+        target = partial_f if not static else with_kwargs
+        leaves, in_tree = tree_flatten((tuple(args[i] for i in where), kwargs))
+        flat = _Flat(target, in_tree)
+        jaxpr = _dispatch.trace_flat(flat, [avals.leaf_aval(x) for x in leaves])
+        if not return_shape:
+            return jaxpr
+        shapes = tree_unflatten(
+            flat.out_tree, [avals.struct(a) for a in jaxpr.out_avals]
+        )
+        return jaxpr, shapes
+
+    return _named(make, fun, "make_jaxpr")
+
+
+def eval_shape(fun: Callable, *args, **kwargs):
+    """Shapes and dtypes of fun(*args, **kwargs) as ShapeDtypeStructs; nothing
+    is computed. Arguments may be ShapeDtypeStructs."""
+    leaves, in_tree = tree_flatten((args, kwargs))
+    flat = _Flat(fun, in_tree)
+    jaxpr = _dispatch.trace_flat(flat, [avals.leaf_aval(x) for x in leaves])
+    return tree_unflatten(
+        flat.out_tree, [avals.struct(a) for a in jaxpr.out_avals]
+    )
+
+
+def typeof(x):
+    """The ShapedArray that describes x."""
+    dtype, shape, weak = avals.leaf_aval(x)
+    return avals.ShapedArray(shape, dtype, weak)
+
+
+def named_call(fun: Callable, *, name: str | None = None) -> Callable:
+    """Kept for compatibility: returns fun."""
+    del name
+    return fun
+
+
+# ---- devices and transfers
+
+
+def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
+    """Arrays on a device, from arrays, NumPy arrays and scalars in a tree."""
+    del src, donate, may_alias
+    if device is not None and not _is_default(device):
+        raise NotImplementedError(f"[device_put] no backend for {device}")
+
+    def put(leaf):
+        if not _dispatch.is_array(leaf):
+            raise TypeError(
+                f"Cannot interpret value of type {type(leaf)} as an array; it "
+                "does not have a dtype attribute"
+            )
+        return _core.strong(_dispatch.to_array(leaf))
+
+    return tree_map(put, x)
+
+
+def _is_default(device):
+    return device in _core.devices() or hasattr(device, "device_set")
+
+
+def device_get(x):
+    """NumPy arrays from arrays, in a tree."""
+
+    def get(leaf):
+        return (
+            _dispatch.to_numpy(leaf)
+            if isinstance(leaf, _dispatch.Array)
+            else np.asarray(leaf)
+            if _dispatch.is_array(leaf)
+            else leaf
+        )
+
+    return tree_map(get, x)
+
+
+def block_until_ready(x):
+    """Waits for all arrays of a tree; computations here are synchronous."""
+    for leaf in tree_leaves(x):
+        wait = getattr(leaf, "block_until_ready", None)
+        if wait is not None:
+            wait()
+    return x
+
+
+def clear_caches() -> None:
+    """Forgets memoised transformations."""
+    _core.clear_caches()

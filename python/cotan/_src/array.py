@@ -1,0 +1,419 @@
+"""The Python side of Array: printing, conversions and the errors that traced
+values raise. Methods that are NumPy functions are added by cotan.numpy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cotan import _core, _dispatch, dtypes, errors
+from cotan._src import avals
+from cotan._dispatch import Array, Tracer
+
+
+# ---- printing
+
+
+def _repr(x):
+    if isinstance(x, Tracer):
+        kind, _ = _dispatch.trace_description(x)
+        aval = avals.ShapedArray(x.shape, x.dtype, x.weak_type)
+        inner = _dispatch.concrete_or_none(x)
+        value = f" with value {inner!r}" if inner is not None else ""
+        return f"{kind}({aval.str_short()}){value}"
+    if _dispatch.is_deleted(x):
+        return f"Array(shape={x.shape}, dtype={x.dtype.name}, deleted)"
+    if isinstance(x.dtype, dtypes.KeyDType):
+        from cotan import random
+
+        data = np.asarray(random.key_data(x))
+        return f"Array({x.shape}, dtype={x.dtype.name}) overlaying:\n{data}"
+    data = _dispatch.to_numpy(x)
+    weak = ", weak_type=True" if x.weak_type else ""
+    name = x.dtype.name
+    if x.size == 0:
+        return f"Array([], shape={x.shape}, dtype={name}{weak})"
+    body = np.array2string(
+        _printable(data), prefix="Array(", separator=", ", suffix=","
+    )
+    tail = f"dtype={name}{weak})"
+    # As NumPy: the dtype goes on a new line where it would not fit.
+    last = body.rsplit("\n", 1)[-1]
+    start = len("Array(") if "\n" not in body else 0
+    fits = (
+        start + len(last) + 2 + len(tail) <= np.get_printoptions()["linewidth"]
+    )
+    return f"Array({body}, {tail}" if fits else (f"Array({body},\n      {tail}")
+
+
+def _printable(data):
+    return data
+
+
+def _str(x):
+    if isinstance(x, Tracer) or isinstance(x.dtype, dtypes.KeyDType):
+        return _repr(x)
+    return str(_dispatch.to_numpy(x))
+
+
+def _format(x, spec):
+    if isinstance(x, Tracer) and _dispatch.concrete_or_none(x) is None:
+        return format(_repr(x), spec)
+    if x.ndim == 0 and spec:
+        return format(_dispatch.to_numpy(x)[()], spec)
+    return format(_str(x), spec)
+
+
+# ---- conversions
+
+
+def _where(x):
+    line = _dispatch.trace_source(x)
+    return f"\nThe value was made at {line}." if line else ""
+
+
+def _describe(x):
+    return (
+        f"traced array with shape {avals.short(x.dtype)}"
+        f"[{','.join(map(str, x.shape))}]"
+    )
+
+
+def _abstract_conversion(x, kind):
+    _, alive = _dispatch.trace_description(x)
+    if not alive:
+        raise errors.UnexpectedTracerError(
+            f"Encountered an unexpected tracer: {_describe(x)} was used after "
+            "its transformation had ended. A value escaped from a jit, grad "
+            "or vmap-transformed function through a side effect; return it "
+            f"instead.{_where(x)}"
+        )
+    if kind == "bool":
+        raise errors.TracerBoolConversionError(
+            f"Attempted boolean conversion of {_describe(x)}. The value is "
+            "not known while the function is traced: use cotan.lax.cond, "
+            "cotan.numpy.where, or mark the argument that it depends on with "
+            f"static_argnums.{_where(x)}"
+        )
+    if kind == "index":
+        raise errors.TracerIntegerConversionError(
+            f"The __index__() method was called on {_describe(x)}. Use it as "
+            "an index of a cotan array, or mark the argument that it depends "
+            f"on with static_argnums.{_where(x)}"
+        )
+    if kind == "array":
+        raise errors.TracerArrayConversionError(
+            "The numpy.ndarray conversion method __array__() was called on "
+            f"{_describe(x)}. Use cotan.numpy instead of numpy inside "
+            f"transformed functions.{_where(x)}"
+        )
+    raise errors.ConcretizationTypeError(
+        f"Abstract tracer value encountered where concrete value is expected: "
+        f"{_describe(x)}. The problem arose with the `{kind}` function: use "
+        f"x.astype({kind}) to convert the dtype.{_where(x)}"
+    )
+
+
+def _concrete_conversion(x, kind, value):
+    if value.ndim != 0 or isinstance(value.dtype, dtypes.KeyDType):
+        if kind == "bool":
+            if value.size == 0:
+                raise ValueError(
+                    "The truth value of an empty array is ambiguous. Use "
+                    "`array.size > 0` to check that an array is not empty."
+                )
+            if value.size > 1:
+                raise ValueError(
+                    "The truth value of an array with more than one element "
+                    "is ambiguous. Use a.any() or a.all()"
+                )
+            return bool(_dispatch.to_numpy(value).reshape(())[()])
+        if kind == "index":
+            raise TypeError(
+                "Only integer scalar arrays can be converted to a scalar "
+                f"index, got {value.dtype}{list(value.shape)}."
+            )
+        if value.size == 1 and kind != "complex":
+            raise TypeError(
+                "Only scalar arrays can be converted to Python scalars; got "
+                f"arr.ndim={value.ndim}"
+            )
+        raise TypeError(
+            "Only scalar arrays can be converted to Python scalars; got "
+            f"{value.ndim=}".replace("value.ndim", "arr.ndim")
+        )
+    v = _dispatch.python_scalar_of(value)
+    if kind == "bool":
+        return bool(v)
+    if kind == "int":
+        return int(v.real if isinstance(v, complex) else v)
+    if kind == "float":
+        return float(v.real if isinstance(v, complex) else v)
+    if kind == "complex":
+        return complex(v)
+    if not isinstance(v, int):
+        raise TypeError(
+            "Only integer scalar arrays can be converted to a scalar index."
+        )
+    return int(v)
+
+
+def _to_numpy(x, dtype=None, copy=None):
+    if isinstance(x.dtype, dtypes.KeyDType):
+        raise TypeError(
+            "cotan arrays with dtype key<fry> cannot be converted "
+            "to NumPy; use cotan.random.key_data(arr)"
+        )
+    a = _dispatch.to_numpy(x)
+    if dtype is not None and a.dtype != dtype:
+        return a.astype(dtype)
+    return a.copy() if copy else a
+
+
+def _iterate(x):
+    if x.ndim == 0:
+        raise TypeError("iteration over a 0-d array")
+    return iter([x[i] for i in range(x.shape[0])])
+
+
+def _contains(x, item):
+    return bool((x == item).any())
+
+
+def _hash(x):
+    raise TypeError(f"unhashable type: {type(x).__name__!r}")
+
+
+def _reduce(x):
+    if isinstance(x, Tracer):
+        return _rebuild, (_to_numpy(x), x.weak_type)
+    return _rebuild, (_dispatch.to_numpy(x).copy(), x.weak_type)
+
+
+def _rebuild(data, weak_type):
+    from cotan import _core
+
+    y = _dispatch.to_array(data)
+    return _core.convert(y, y.dtype, weak_type) if weak_type else y
+
+
+def _deepcopy(x, memo):
+    del memo
+    return (
+        x
+        if isinstance(x, Tracer)
+        else _dispatch.to_array(_dispatch.to_numpy(x).copy())
+    )
+
+
+def _dlpack(x, *, stream=None, max_version=None, dl_device=None, copy=None):
+    del stream
+    data = _dispatch.to_numpy(x)
+    if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
+        raise BufferError(f"[dlpack] a CPU array cannot go to {dl_device}")
+    if x.dtype.name == "bfloat16":
+        raise BufferError("[dlpack] NumPy cannot export bfloat16")
+    if copy:
+        data = data.copy()
+    elif max_version is None or max_version < (1, 0):
+        # The old protocol has no read-only flag; consumers must not write.
+        data = _writable_view(data)
+        return data.__dlpack__()
+    return data.__dlpack__(max_version=max_version)
+
+
+def _writable_view(data):
+    import ctypes
+
+    if data.size == 0:
+        return data.copy()
+    raw = (ctypes.c_byte * data.nbytes).from_address(data.ctypes.data)
+    raw._keep = data
+    return np.frombuffer(raw, dtype=data.dtype).reshape(data.shape)
+
+
+def _dlpack_device(x):
+    del x
+    return 1, 0
+
+
+def _array_namespace(x, api_version=None):
+    del x
+    import cotan.numpy
+
+    known = (None, "2021.12", "2022.12", "2023.12", "2024.12")
+    if api_version not in known:
+        raise ValueError(
+            f"api_version={api_version!r} is not available; use one of "
+            f"{known[1:]}"
+        )
+    return cotan.numpy
+
+
+def _missing_attribute(x, name):
+    if not name.startswith("__") and not _loaded:
+        _load_methods()
+        return getattr(x, name)
+    raise AttributeError(
+        f"{type(x).__name__!r} object has no attribute {name!r}"
+    )
+
+
+_loaded = []
+
+
+def _load_methods():
+    """cotan.numpy registers the methods that are its functions."""
+    _loaded.append(True)
+    import cotan.numpy  # noqa: F401
+
+
+def _getitem(x, index):
+    from cotan._src import indexing
+
+    _dispatch.set_implementation({"getitem": indexing.getitem})
+    return indexing.getitem(x, index)
+
+
+# ---- simple methods and properties
+
+
+def _block_until_ready(x):
+    """Waits until the value is computed (at once on the CPU); returns self."""
+    return x
+
+
+def _item(x, *args):
+    """The Python scalar of a size-1 array, or of the element at an index."""
+    y = x[args if len(args) > 1 else args[0]] if args else x
+    if y.size != 1:
+        raise ValueError(
+            "can only convert an array of size 1 to a Python scalar"
+        )
+    return np.asarray(y).reshape(()).item()
+
+
+def _tolist(x):
+    """The elements as nested lists of Python scalars."""
+    return np.asarray(x).tolist()
+
+
+def _delete(x):
+    """Frees the memory of the array, which must not be used any more."""
+    _dispatch.delete_buffer(x)
+
+
+def _is_deleted(x):
+    """Whether the memory was freed or donated."""
+    return _dispatch.is_deleted(x)
+
+
+def _device(x):
+    del x
+    from cotan import _core
+
+    return _core.devices()[0]
+
+
+def _devices(x):
+    """The set of devices that hold the array."""
+    return {_device(x)}
+
+
+def _unsafe_buffer_pointer(x):
+    """Address of the data."""
+    return _dispatch.buffer_pointer(x)
+
+
+class SingleDeviceSharding:
+    """An array that lives on one device."""
+
+    def __init__(self, device, *, memory_kind=None):
+        self._device, self.memory_kind = device, memory_kind or "device"
+
+    @property
+    def device_set(self):
+        return {self._device}
+
+    @property
+    def is_fully_replicated(self):
+        return True
+
+    def __eq__(self, other):
+        return (
+            isinstance(other, SingleDeviceSharding)
+            and self._device == other._device
+        )
+
+    def __hash__(self):
+        return hash(self._device)
+
+    def __repr__(self):
+        return (
+            f"SingleDeviceSharding(device={self._device!r}, "
+            f"memory_kind={self.memory_kind})"
+        )
+
+
+def _sharding(x):
+    return SingleDeviceSharding(_device(x))
+
+
+def _aval(x):
+    return avals.ShapedArray(x.shape, x.dtype, x.weak_type)
+
+
+def _bound_method(function, instance):
+    import functools
+
+    return functools.partial(function, instance)
+
+
+def _round_builtin(x, ndigits=None):
+    return x.round(ndigits or 0)
+
+
+def _at(x):
+    from cotan._src import indexing
+
+    return indexing.At(x)
+
+
+def install() -> None:
+    """Registers everything with the extension module."""
+    _dispatch.set_error_classes(errors._BY_KIND)
+    _core.set_error_classes(errors._BY_KIND)
+    _dispatch.set_implementation(
+        {
+            "repr": _repr,
+            "str": _str,
+            "format": _format,
+            "abstract_conversion": _abstract_conversion,
+            "concrete_conversion": _concrete_conversion,
+            "to_numpy": _to_numpy,
+            "iterate": _iterate,
+            "contains": _contains,
+            "hash": _hash,
+            "reduce": _reduce,
+            "deepcopy": _deepcopy,
+            "dlpack": _dlpack,
+            "dlpack_device": _dlpack_device,
+            "array_namespace": _array_namespace,
+            "missing_attribute": _missing_attribute,
+            "getitem": _getitem,
+            "key_dtype": lambda: dtypes.key_dtype,
+            "block_until_ready": _block_until_ready,
+            "item": _item,
+            "tolist": _tolist,
+            "delete": _delete,
+            "is_deleted": _is_deleted,
+            "devices": _devices,
+            "unsafe_buffer_pointer": _unsafe_buffer_pointer,
+            "device": property(_device),
+            "sharding": property(_sharding),
+            "aval": property(_aval),
+            "at": property(_at),
+            "bound_method": _bound_method,
+            "round_builtin": _round_builtin,
+        }
+    )

@@ -1,0 +1,147 @@
+"""Shapes and dtypes of things that are, or stand for, arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cotan import _core, _dispatch
+
+
+class ShapedArray:
+    """The type of an array: shape, dtype and weak type."""
+
+    __slots__ = ("shape", "dtype", "weak_type")
+
+    def __init__(self, shape, dtype, weak_type=False):
+        self.shape, self.dtype = tuple(shape), dtype
+        self.weak_type = bool(weak_type)
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def str_short(self):
+        return f"{'~' if self.weak_type else ''}{short(self.dtype)}" + (
+            f"[{','.join(map(str, self.shape))}]"
+        )
+
+    def __repr__(self):
+        weak = ", weak_type=True" if self.weak_type else ""
+        dims = ",".join(map(str, self.shape))
+        return f"ShapedArray({np.dtype(self.dtype).name}[{dims}]{weak})"
+
+    def __eq__(self, other):
+        return (
+            isinstance(other, ShapedArray)
+            and self.shape == other.shape
+            and self.dtype == other.dtype
+            and self.weak_type == other.weak_type
+        )
+
+    def __hash__(self):
+        return hash((self.shape, self.dtype, self.weak_type))
+
+
+class ShapeDtypeStruct:
+    """Shape and dtype of an array, without data.
+
+    Stands for an array in `eval_shape`, `jit(f).lower` and `make_jaxpr`.
+    """
+
+    __slots__ = ("shape", "dtype", "sharding", "weak_type")
+
+    def __init__(self, shape, dtype, *, sharding=None, weak_type=False):
+        if dtype is None:
+            raise ValueError("ShapeDtypeStruct: dtype must be specified.")
+        self.shape = tuple(shape)
+        self.dtype = _core.dtype(dtype)
+        self.sharding = sharding
+        self.weak_type = weak_type
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def update(self, **changes):
+        parts = dict(
+            shape=self.shape,
+            dtype=self.dtype,
+            sharding=self.sharding,
+            weak_type=self.weak_type,
+        )
+        parts.update(changes)
+        shape, dtype = parts.pop("shape"), parts.pop("dtype")
+        return ShapeDtypeStruct(shape, dtype, **parts)
+
+    def __repr__(self):
+        weak = ", weak_type=True" if self.weak_type else ""
+        name = getattr(self.dtype, "name", self.dtype)
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={name}{weak})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other):
+        return isinstance(other, ShapeDtypeStruct) and (
+            self.shape,
+            self.dtype,
+            self.weak_type,
+        ) == (other.shape, other.dtype, other.weak_type)
+
+    def __hash__(self):
+        return hash((self.shape, self.dtype, self.weak_type))
+
+
+def short(dtype):
+    return _core.short_dtype(dtype)
+
+
+def struct(aval):
+    dtype, shape, weak = aval
+    return ShapeDtypeStruct(shape, dtype, weak_type=weak)
+
+
+def leaf_aval(x):
+    """(dtype, shape, weak_type) of an array, scalar or ShapeDtypeStruct."""
+    if isinstance(x, ShapeDtypeStruct):
+        return _core.canonical_dtype(x.dtype), x.shape, x.weak_type
+    if _dispatch.is_array(x):
+        return _dispatch.aval_of(x)
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return (
+            _core.canonical_dtype(x.dtype),
+            tuple(x.shape),
+            getattr(x, "weak_type", False),
+        )
+    raise TypeError(
+        f"Value {x!r} with type {type(x)} is not a valid array type"
+    )
+
+
+def output_array(x, fun, i, out):
+    """The array that a traced function returned as leaf i of `out`."""
+    if isinstance(x, _dispatch.Array):
+        return x
+    if not _dispatch.is_array(x):
+        from cotan import tree_util
+
+        path = tree_util.tree_flatten_with_path(out)[0][i][0]
+        where = f" at output component {tree_util.keystr(path)}" if path else ""
+        name = getattr(fun, "__name__", repr(fun))
+        raise TypeError(
+            f"function {name} traced for transformation returned a value of "
+            f"type {type(x)}{where}, which is not a valid array type"
+        )
+    return _dispatch.to_array(x)

@@ -1,0 +1,383 @@
+"""`jit`: options, static arguments, and ahead-of-time stages.
+
+The call path is `JittedFunction` in csrc/python/jit.pxi; it comes here only to
+trace a new signature, and for calls with static arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from cotan import _dispatch, tree_util
+from cotan._src import avals
+
+
+class Options:
+    """What a jit was asked for, normalised."""
+
+    __slots__ = (
+        "static_argnums",
+        "static_argnames",
+        "donate_argnums",
+        "donate_argnames",
+        "signature",
+    )
+
+    def __init__(
+        self,
+        fun,
+        static_argnums,
+        static_argnames,
+        donate_argnums,
+        donate_argnames,
+    ):
+        try:
+            self.signature = inspect.signature(fun)
+        except (TypeError, ValueError):
+            self.signature = None
+        self.static_argnums, self.static_argnames = _resolve(
+            self.signature, static_argnums, static_argnames, "static"
+        )
+        self.donate_argnums, self.donate_argnames = _resolve(
+            self.signature, donate_argnums, donate_argnames, "donate"
+        )
+
+    @property
+    def plain(self) -> bool:
+        return not (
+            self.static_argnums
+            or self.static_argnames
+            or self.donate_argnums
+            or self.donate_argnames
+        )
+
+
+def _as_tuple(x, kind):
+    if x is None:
+        return ()
+    if isinstance(x, kind):
+        return (x,)
+    return tuple(x)
+
+
+def _resolve(signature, argnums, argnames, what):
+    """Completes argument numbers by names and names by numbers."""
+    nums, names = _as_tuple(argnums, int), _as_tuple(argnames, str)
+    if signature is None:
+        return nums, frozenset(names)
+    parameters = list(signature.parameters.values())
+    positional = [
+        p
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    has_varargs = any(p.kind == p.VAR_POSITIONAL for p in parameters)
+    has_kwargs = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    for i in nums:
+        if not has_varargs and not -len(positional) <= i < len(positional):
+            raise ValueError(
+                f"jitted function has {what}_argnums={nums}, but it accepts "
+                f"only {len(positional)} positional arguments"
+            )
+    known = {p.name for p in parameters}
+    for name in names:
+        if name not in known and not has_kwargs:
+            raise ValueError(
+                f"jitted function has invalid argnames {{{name!r}}} in "
+                f"{what}_argnames. Function does not take these args."
+            )
+    all_nums = {i % len(positional) if i < 0 else i for i in nums}
+    all_names = set(names)
+    for i, p in enumerate(positional):
+        if i in all_nums and p.kind == p.POSITIONAL_OR_KEYWORD:
+            all_names.add(p.name)
+        if p.name in names:
+            all_nums.add(i)
+    return tuple(sorted(all_nums)), frozenset(all_names)
+
+
+def jit(
+    fun: Callable | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Iterable[str] | None = None,
+    keep_unused: bool = False,
+    device: Any = None,
+    backend: str | None = None,
+    inline: bool = False,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
+    abstracted_axes: Any = None,
+    compiler_options: dict[str, Any] | None = None,
+) -> Callable:
+    """Compiles `fun` just in time, once per signature of its arguments.
+
+    Args:
+      fun: a pure function of arrays, Python scalars and pytrees of them.
+        Without it a decorator is returned.
+      static_argnums, static_argnames: arguments that are compile-time
+        constants; hashable, compared by `==` and by type.
+      donate_argnums, donate_argnames: arguments whose memory the results may
+        take over; they must not be used afterwards.
+      keep_unused, device, backend, inline, in_shardings, out_shardings,
+        abstracted_axes, compiler_options: accepted for compatibility.
+
+    Returns:
+      A function with the same signature. It has `lower(*args)`,
+      `eval_shape(*args)`, `trace(*args)` and `clear_cache()`.
+
+    >>> import cotan, cotan.numpy as cnp
+    >>> cotan.jit(lambda x: x * x)(cnp.array([1, 2, 3, 4]))
+    Array([ 1,  4,  9, 16], dtype=int32)
+    """
+    del keep_unused, device, backend, inline, compiler_options
+    if abstracted_axes is not None:
+        raise NotImplementedError("jit: abstracted_axes is not supported")
+    del in_shardings, out_shardings
+    if fun is None:
+        return functools.partial(
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+            donate_argnames=donate_argnames,
+        )
+    if not callable(fun):
+        raise TypeError(f"Expected a callable value, got {fun!r}")
+    if inspect.isgeneratorfunction(fun):
+        raise TypeError(f"Expected a function, got a generator function: {fun}")
+    options = Options(
+        fun, static_argnums, static_argnames, donate_argnums, donate_argnames
+    )
+    name = getattr(fun, "__name__", type(fun).__name__)
+    if isinstance(fun, functools.partial):
+        name = getattr(fun.func, "__name__", "<unnamed function>")
+    f = _dispatch.JittedFunction(fun, options, options.plain, name)
+    f.__wrapped__ = fun
+    f.__doc__ = getattr(fun, "__doc__", None)
+    f.__name__ = name
+    f.__qualname__ = getattr(fun, "__qualname__", name)
+    f.__module__ = getattr(fun, "__module__", None)
+    if options.signature is not None:
+        f.__signature__ = options.signature
+    f.lower = functools.partial(lower, f)
+    f.trace = functools.partial(trace, f)
+    f.eval_shape = functools.partial(eval_shape, f)
+    return f
+
+
+class _Static:
+    """The place of a static argument among the dynamic ones."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+def split_static(fun, options, args, kwargs):
+    """((dynamic args, dynamic kwargs), key, statics) of a call."""
+    statics, key = [], []
+    dynamic_args = list(args)
+
+    def take(place, value):
+        try:
+            hash(value)
+        except TypeError:
+            raise ValueError(
+                "Non-hashable static arguments are not supported. An error "
+                f"occurred while trying to hash an object of type "
+                f"{type(value)}, {value!r}, at argument {place!r} of "
+                f"{getattr(fun, '__name__', fun)!r}."
+            ) from None
+        statics.append((place, value))
+        key.append((place, type(value), value))
+
+    for i in options.static_argnums:
+        if i < len(args):
+            take(i, args[i])
+            dynamic_args[i] = None
+    dynamic_kwargs = {}
+    for name, value in kwargs.items():
+        if name in options.static_argnames:
+            take(name, value)
+        else:
+            dynamic_kwargs[name] = value
+    return (
+        (tuple(dynamic_args), dynamic_kwargs),
+        tuple(key) if key else None,
+        statics,
+    )
+
+
+class TracedFunction:
+    """State of one trace: gives the flat function, keeps the output tree."""
+
+    def __init__(self, fun, options, in_tree, statics):
+        self.fun, self.options = fun, options
+        self.in_tree, self.statics = in_tree, statics or ()
+        self.out_tree = None
+
+    def flat_function(self, leaves):
+        args, kwargs = tree_util.tree_unflatten(self.in_tree, leaves)
+        args = list(args)
+        for place, value in self.statics:
+            if isinstance(place, int):
+                args[place] = value
+            else:
+                kwargs[place] = value
+        out = self.fun(*args, **kwargs)
+        flat, self.out_tree = tree_util.tree_flatten(out)
+        return [
+            avals.output_array(x, self.fun, i, out) for i, x in enumerate(flat)
+        ]
+
+    def donated(self, n):
+        options = self.options
+        if not (options.donate_argnums or options.donate_argnames):
+            return [False] * n
+        args, kwargs = tree_util.tree_unflatten(self.in_tree, [0] * n)
+        flags = []
+        for i, a in enumerate(args):
+            flags += [i in options.donate_argnums] * len(
+                tree_util.tree_leaves(a)
+            )
+        for name in sorted(kwargs):
+            flags += [name in options.donate_argnames] * len(
+                tree_util.tree_leaves(kwargs[name])
+            )
+        return flags
+
+
+def bad_argument(fun, x, i):
+    name = getattr(fun, "__name__", repr(fun))
+    raise TypeError(
+        f"Error interpreting argument to {name} as an abstract array. The "
+        f"problematic value is of type {type(x)} and is the leaf number {i} "
+        "of the arguments: cotan functions take arrays, Python scalars and "
+        "pytrees of them. Mark it with static_argnums or static_argnames if "
+        "it is a constant."
+    )
+
+
+# ---- ahead of time
+
+
+class Traced:
+    """A function traced for given argument types."""
+
+    def __init__(self, handle, in_tree, out_tree, fun):
+        self._handle, self._fun = handle, fun
+        self.in_tree, self.out_tree = in_tree, out_tree
+
+    @property
+    def jaxpr(self):
+        return self._handle.jaxpr
+
+    @property
+    def fun_name(self):
+        return self._fun.__name__
+
+    @property
+    def out_info(self):
+        return tree_util.tree_unflatten(
+            self.out_tree, [avals.struct(a) for a in self.jaxpr.out_avals]
+        )
+
+    def lower(self):
+        return Lowered(self)
+
+
+class Lowered:
+    """A traced function on its way to a backend."""
+
+    def __init__(self, traced):
+        self._traced = traced
+
+    @property
+    def in_tree(self):
+        return self._traced.in_tree
+
+    @property
+    def out_tree(self):
+        return self._traced.out_tree
+
+    @property
+    def out_info(self):
+        return self._traced.out_info
+
+    def as_text(self, dialect: str | None = None) -> str:
+        """The program as text; only the dialect "jaxpr" exists so far."""
+        if dialect not in (None, "jaxpr"):
+            raise NotImplementedError(
+                f"[lower] dialect {dialect!r} is not available, use 'jaxpr'"
+            )
+        return str(self._traced.jaxpr)
+
+    def compile(self, compiler_options=None):
+        del compiler_options
+        self._traced._handle.compile()
+        return Compiled(self._traced)
+
+
+class Compiled:
+    """A compiled program for one signature; call it with such arguments."""
+
+    def __init__(self, traced):
+        self._traced = traced
+
+    @property
+    def in_tree(self):
+        return self._traced.in_tree
+
+    @property
+    def out_tree(self):
+        return self._traced.out_tree
+
+    def as_text(self) -> str:
+        return str(self._traced.jaxpr)
+
+    def __call__(self, *args, **kwargs):
+        options = self._traced._fun.options
+        dynamic, _, _ = split_static(
+            self._traced._fun.fun, options, list(args), kwargs
+        )
+        leaves, tree = tree_util.tree_flatten(dynamic)
+        if tree != self.in_tree:
+            raise TypeError(
+                "Function compiled with input pytree does not match the input "
+                f"pytree it was called with: expected {self.in_tree}, got "
+                f"{tree}"
+            )
+        want = self._traced._handle.jaxpr.in_avals
+        for i, (x, a) in enumerate(zip(leaves, want, strict=True)):
+            dtype, shape, _ = avals.leaf_aval(x)
+            if (dtype, shape) != a[:2]:
+                raise TypeError(
+                    "Argument types differ from the types for which this "
+                    f"computation was compiled: leaf {i} has {dtype}"
+                    f"{list(shape)}, compiled for {a[0]}{list(a[1])}"
+                )
+        out = self._traced._handle.run(leaves)
+        return tree_util.tree_unflatten(self.out_tree, out)
+
+
+def trace(jitted, *args, **kwargs) -> Traced:
+    """Traces without compiling; arguments may be ShapeDtypeStructs."""
+    handle, in_tree, out_tree = jitted._traced(args, kwargs)
+    return Traced(handle, in_tree, out_tree, jitted)
+
+
+def lower(jitted, *args, **kwargs) -> Lowered:
+    """Traces for ahead-of-time compilation: `.compile()` gives a program."""
+    return trace(jitted, *args, **kwargs).lower()
+
+
+def eval_shape(jitted, *args, **kwargs):
+    """Shapes and dtypes of the result; nothing is computed."""
+    return trace(jitted, *args, **kwargs).out_info

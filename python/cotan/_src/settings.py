@@ -1,0 +1,120 @@
+"""`cotan.config`: settings of the process, and context managers that change
+one for a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from cotan import _core
+
+# name: (field of the core's settings, allowed values or None for bool)
+_FIELDS = {
+    "enable_x64": ("x64", None),
+    "numpy_dtype_promotion": ("promotion", ("standard", "strict")),
+    "numpy_rank_promotion": ("rank_promotion", ("allow", "warn", "raise")),
+    "debug_nans": ("debug_nans", None),
+    "debug_infs": ("debug_infs", None),
+    "check_tracer_leaks": ("checking_leaks", None),
+    "threefry_partitionable": ("threefry_partitionable", None),
+    "disable_jit": ("disable_jit", None),
+}
+# Settings that are only remembered.
+_PLAIN = {
+    "default_prng_impl": "threefry2x32",
+    "default_matmul_precision": None,
+    "platforms": None,
+    "traceback_filtering": None,
+    "log_compiles": False,
+}
+
+
+def _strip(name: str) -> str:
+    for prefix in ("jax_", "cotan_"):
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+class Config:
+    """Settings as attributes; names may carry the prefix `jax_`.
+
+    `update(name, value)` changes a setting for the whole process.
+    """
+
+    def __init__(self):
+        object.__setattr__(self, "_plain", dict(_PLAIN))
+        for name in _FIELDS:
+            for prefix in ("JAX_", "COTAN_"):
+                value = os.environ.get(prefix + name.upper())
+                if value is not None:
+                    self.update(name, _parse(name, value))
+
+    def __getattr__(self, name):
+        key = _strip(name)
+        if key in _FIELDS:
+            return _core.get_config(_FIELDS[key][0])
+        if key in self._plain:
+            return self._plain[key]
+        raise AttributeError(f"cotan.config has no setting {name!r}")
+
+    def __setattr__(self, name, value):
+        self.update(name, value)
+
+    def update(self, name: str, value) -> None:
+        """Sets `name` for all threads that have no value of their own."""
+        key = _strip(name)
+        if key in _FIELDS:
+            _core.set_config(_FIELDS[key][0], _checked(key, value), False)
+        elif key in self._plain:
+            self._plain[key] = value
+        else:
+            raise AttributeError(f"Unrecognized config option: {name}")
+
+    def read(self, name: str):
+        return getattr(self, name)
+
+
+def _parse(name, text):
+    if _FIELDS[name][1] is None:
+        return text.lower() in ("1", "true", "yes", "on")
+    return text
+
+
+def _checked(key, value):
+    allowed = _FIELDS[key][1]
+    if allowed is None:
+        return bool(value)
+    if value not in allowed:
+        raise ValueError(
+            f"{key} must be one of {', '.join(allowed)}, got {value!r}"
+        )
+    return value
+
+
+config = Config()
+
+
+def _context(key: str):
+    @contextlib.contextmanager
+    def manager(value=True):
+        previous = _core.set_config(_FIELDS[key][0], _checked(key, value), True)
+        try:
+            yield
+        finally:
+            _core.restore_config(previous)
+
+    manager.__name__ = manager.__qualname__ = key
+    manager.__doc__ = f"Sets `{key}` for this thread within a `with` block."
+    return manager
+
+
+enable_x64 = _context("enable_x64")
+numpy_dtype_promotion = _context("numpy_dtype_promotion")
+numpy_rank_promotion = _context("numpy_rank_promotion")
+debug_nans = _context("debug_nans")
+debug_infs = _context("debug_infs")
+checking_leaks = _context("check_tracer_leaks")
+check_tracer_leaks = checking_leaks
+threefry_partitionable = _context("threefry_partitionable")
+disable_jit = _context("disable_jit")

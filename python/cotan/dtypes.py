@@ -1,0 +1,109 @@
+"""Element types: names, promotion and classification (as `jax.dtypes`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cotan import _core
+
+float0 = np.dtype([("float0", np.void, 0)])
+
+
+class extended(np.generic):
+    """Abstract class of dtypes that NumPy does not know."""
+
+
+class prng_key(extended):
+    """Abstract class of PRNG key dtypes."""
+
+
+class KeyDType:
+    """The dtype of typed PRNG keys."""
+
+    name = "key<fry>"
+    itemsize = 8
+    type = prng_key
+
+    def __repr__(self):
+        return self.name
+
+    __str__ = __repr__
+
+    def __eq__(self, other):
+        return isinstance(other, KeyDType)
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+key_dtype = KeyDType()
+
+
+def canonicalize_dtype(dtype, allow_extended_dtype=False):
+    """The dtype that arrays of `dtype` get: 64-bit types become 32-bit ones
+    unless x64 is enabled."""
+    if isinstance(dtype, KeyDType):
+        if not allow_extended_dtype:
+            raise ValueError(f"canonicalize_dtype: extended dtype {dtype}")
+        return dtype
+    return _core.canonical_dtype(dtype)
+
+
+def _bfloat16():
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def issubdtype(a, b) -> bool:
+    """np.issubdtype that also knows bfloat16 and key dtypes."""
+    if isinstance(a, KeyDType):
+        return b in (prng_key, extended, np.generic) or (
+            isinstance(b, KeyDType)
+        )
+    if isinstance(b, type) and issubclass(b, extended):
+        return False
+    a = _core.dtype(a)
+    if a == float0:
+        return b in (np.void, np.generic) or b is float0
+    if a.kind == "V" and a.name == "bfloat16":
+        if isinstance(b, type) and issubclass(b, np.generic):
+            return b in (np.floating, np.inexact, np.number, np.generic) or (
+                b.__name__ == "bfloat16"
+            )
+        return _core.dtype(b) == a
+    if isinstance(b, type) and issubclass(b, np.generic):
+        return np.issubdtype(a, b)
+    return np.issubdtype(a, _core.dtype(b))
+
+
+def promote_types(a, b):
+    """The dtype that arrays of dtypes a and b promote to.
+
+    A Python type (int, float, complex) stands for a weakly typed scalar.
+    """
+    return _core.promote_types(a, b)
+
+
+def result_type(*args, return_weak_type_flag=False):
+    """The dtype that an operation on these arrays, scalars or dtypes gives."""
+    if not args:
+        raise ValueError("at least one array or dtype is required")
+    dtype, weak = _core.result_type(args)
+    return (dtype, weak) if return_weak_type_flag else dtype
+
+
+def finfo(dtype):
+    import ml_dtypes
+
+    return ml_dtypes.finfo(_core.dtype(dtype))
+
+
+def iinfo(dtype):
+    return np.iinfo(_core.dtype(dtype))
+
+
+def __getattr__(name):
+    if name == "bfloat16":
+        return _bfloat16()
+    raise AttributeError(f"module 'cotan.dtypes' has no attribute {name!r}")
