@@ -364,6 +364,29 @@ Case random_panel(uint64_t seed) {
   return c;
 }
 
+Case random_tile(uint64_t seed) {
+  Random r(seed);
+  Case c;
+  c.k->schedule = Schedule::tile;
+  int rank = 2 + int(r.below(2));
+  for (int a = 0; a < rank; ++a)
+    c.k->axes.push_back(a + 2 < rank
+                            ? 1 + r.below(3)
+                            : r.pick<int64_t>({1, 7, 16, 17, 32, 50, 144}));
+  DType t = r.pick(kNumbers);
+  std::vector<int64_t> s(size_t(rank), 0);  // contiguous along the rows
+  s[size_t(rank - 2)] = 1;
+  s[size_t(rank - 1)] = c.k->axes[size_t(rank - 2)] + r.below(2);
+  if (rank == 3) s[0] = s[2] * c.k->axes[2];
+  int x = c.load(t, s);
+  if (r.chance(70))
+    x = c.compute("sub", {x, random_expression(c, r, t, int(r.below(4)))}, t);
+  if (r.chance(30) && is_float(t)) x = c.compute("sin", {x}, t);
+  c.store(x, c.all());
+  c.finish();
+  return c;
+}
+
 constexpr int kCases = 150;
 
 }  // namespace
@@ -387,6 +410,14 @@ TEST(cpu_kernel_row_reductions) {
 TEST(cpu_kernel_column_reductions) {
   for (uint64_t s = 0; s < kCases; ++s) {
     Case c = random_reduction(s, true);
+    check_case(c, s, cpu::this_machine());
+    if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
+  }
+}
+
+TEST(cpu_kernel_tiles) {
+  for (uint64_t s = 0; s < kCases; ++s) {
+    Case c = random_tile(s);
     check_case(c, s, cpu::this_machine());
     if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
   }

@@ -1,5 +1,6 @@
 // Kernels as functions, and the loop over their grid.
 #include <llvm/IR/Function.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include "backends/cpu/emit_schedules.h"
@@ -48,6 +49,14 @@ void each_grid_point(Builder& b, const GridLoop& grid,
               }
               return next;
             });
+}
+
+void store_fence(Builder& b) {
+#if defined(__x86_64__)
+  b.CreateIntrinsic(b.getVoidTy(), llvm::Intrinsic::x86_sse_sfence, {});
+#else
+  b.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
+#endif
 }
 
 std::unique_ptr<KernelEmitter> make_kernel_emitter(Builder& b,

@@ -34,4 +34,7 @@ struct GridLoop {
 void each_grid_point(Builder& b, const GridLoop& grid,
                      const std::function<void()>& body);
 
+// After streaming stores: they become visible before what follows.
+void store_fence(Builder& b);
+
 }  // namespace cotan::cpu

@@ -217,8 +217,7 @@ class StripEmitter final : public KernelEmitter {
   }
 
   void finish_stores() {
-    if (k_.streaming)
-      b_.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent);
+    if (k_.streaming) store_fence(b_);
   }
 
   // Values that no row changes.
