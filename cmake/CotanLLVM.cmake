@@ -17,7 +17,8 @@ if(NOT LLVM_DIR)
   # Not in the cache, and what find_package cached last time is forgotten:
   # the environment of an isolated pip build is gone the next time.
   set(LLVM_DIR "${cmake-dir}")
-  foreach(entry ZLIB_LIBRARY_RELEASE ZLIB_INCLUDE_DIR zstd_DIR)
+  foreach(entry ZLIB_LIBRARY_RELEASE ZLIB_INCLUDE_DIR zstd_DIR zstd_LIBRARY
+                zstd_STATIC_LIBRARY zstd_INCLUDE_DIR)
     unset(${entry} CACHE)
   endforeach()
   list(PREPEND CMAKE_PREFIX_PATH "${prefix}")
