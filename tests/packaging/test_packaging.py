@@ -90,6 +90,15 @@ def test_modules_keep_no_state_of_the_core(root):
         assert not state, library
 
 
+def test_thread_local_block_is_small(unpacked):
+    """It is static: glibc has under 2 KB of that for all libraries loaded
+    late, and refuses the import of the one that does not fit."""
+    library = unpacked / "cotan" / "lib" / "libcotan.so"
+    for line in run("readelf", "-lW", library).splitlines():
+        if line.split()[:1] == ["TLS"]:
+            assert int(line.split()[5], 16) <= 256
+
+
 def test_needs_only_system_libraries(unpacked):
     for library in unpacked.rglob("*.so"):
         needed = {
