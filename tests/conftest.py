@@ -1,12 +1,19 @@
 """What every test may use: a seed that comes from the test's own name."""
 
+import os
 import pathlib
+import sys
 import zlib
 
 import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Tools installed beside this Python (cmake, ninja, ruff) come first, whether
+# or not its environment was activated.
+_BIN = os.path.dirname(sys.executable)
+os.environ["PATH"] = _BIN + os.pathsep + os.environ.get("PATH", "")
 
 
 @pytest.fixture
