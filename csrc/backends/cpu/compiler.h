@@ -13,12 +13,12 @@ namespace cotan::cpu {
 
 struct CompileOptions {
   // Per input: the program may overwrite it. Empty: none.
-  std::vector<bool> donated;
+  std::vector<bool> donated = {};
   bool fuse = true;
   // Compile sizes in where kernels are tiny.
   bool specialise_small = true;
   // Code for another CPU of this architecture ("haswell"); empty: this one.
-  std::string cpu;
+  std::string cpu = {};
 
   bool operator==(const CompileOptions&) const = default;
 };

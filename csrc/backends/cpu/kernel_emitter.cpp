@@ -96,7 +96,7 @@ int64_t KernelEmitter::known_extent(int axis) const {
 llvm::Value* KernelEmitter::extent_here(int axis) {
   llvm::Value* full = extent(axis);
   if (k_.ragged.axis != axis) return full;
-  llvm::Value* done = b_.CreateMul(coord_[size_t(axis - 1)], full);
+  llvm::Value* done = b_.CreateMul(coord_[size_t(k_.ragged.outer)], full);
   llvm::Value* left = b_.CreateSub(meta(layout_.ragged), done);
   return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, full, left);
 }
