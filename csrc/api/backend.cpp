@@ -1,8 +1,11 @@
 #include "api/backend.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "api/program.h"
+#include "backends/cpu/compiler.h"
+#include "backends/cpu/eager.h"
 #include "base/config.h"
 
 namespace cotan {
@@ -16,7 +19,16 @@ NewArray new_zeroed_array(const Aval& aval) {
   return a;
 }
 
-// Interprets a jaxpr equation by equation with the reference rules.
+// COTAN_INTERPRET=1: no code is generated, the reference rules run instead.
+bool interpreting() {
+  static const bool on = [] {
+    const char* v = std::getenv("COTAN_INTERPRET");
+    return v && *v && std::strcmp(v, "0") != 0;
+  }();
+  return on;
+}
+
+// A jaxpr, equation by equation, with the reference rules.
 class InterpretedExecutable final : public Executable {
  public:
   InterpretedExecutable(JaxprRef j, std::vector<InputSpec> in,
@@ -43,22 +55,55 @@ class InterpretedExecutable final : public Executable {
   JaxprRef jaxpr_;
 };
 
-}  // namespace
-
-Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>&) {
+Ref<Executable> interpreted(const JaxprRef& j,
+                            const std::vector<bool>& donated) {
   std::vector<InputSpec> in;
   std::vector<OutputSpec> out;
-  for (const Aval& a : j->in_avals()) in.push_back({a});
+  for (const Aval& a : j->in_avals())
+    in.push_back({a, in.size() < donated.size() && donated[in.size()]});
   for (const Aval& a : j->out_avals()) out.push_back({a});
   return make_ref<InterpretedExecutable>(j, std::move(in), std::move(out));
 }
 
+// Host pointers of concrete values; keeps nothing alive.
+const void* host_pointer(const Primitive& p, const Value& v) {
+  const void* data = v->host_data();
+  if (!data && v.size() > 0)
+    throw_not_implemented("[", p.name, "] operand is not in host memory");
+  return data;
+}
+
+}  // namespace
+
+Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated) {
+  if (interpreting()) return interpreted(j, donated);
+  cpu::CompileOptions options;
+  options.donated = donated;
+  return cpu::compile_cpu(j, options);
+}
+
 Values run_eager(const Primitive& p, std::span<const Value> x,
                  const Params& params) {
-  Values out = reference_eval(p, x, params);
+  if (p.impl) return p.impl(params, x);
+  if (interpreting()) return reference_eval(p, x, params);
+  SmallVector<Aval, 3> in;
+  SmallVector<const void*, 4> in_ptrs;
+  for (const Value& v : x) {
+    in.push_back(v.aval());
+    in_ptrs.push_back(host_pointer(p, v));
+  }
+  Avals out = p.type({p, in, params});
+  Values result;
+  SmallVector<void*, 2> out_ptrs;
+  for (const Aval& a : out) {
+    void* data;
+    result.push_back(allocate_array(a, &data));
+    out_ptrs.push_back(data);
+  }
+  cpu::run_eager(p, params, in, in_ptrs.data(), out, out_ptrs.data());
   if (config().debug_nans || config().debug_infs) [[unlikely]]
-    for (const Value& v : out) check_special(p.name, v);
-  return out;
+    for (const Value& v : result) check_special(p.name, v);
+  return result;
 }
 
 void install_backend() {

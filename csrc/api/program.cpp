@@ -14,12 +14,13 @@ CompileStats& compile_counters() {
   return stats;
 }
 
-Program::Program(TracedGraph graph, std::vector<bool> donated, std::string name)
+JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
+                       std::string name)
     : graph_(std::move(graph)),
       donated_(std::move(donated)),
       name_(std::move(name)) {}
 
-const Executable& Program::executable() {
+const Executable& JitProgram::executable() {
   if (Executable* e = ready_.load(std::memory_order_acquire)) return *e;
   std::lock_guard lock(mutex_);
   if (executable_) return *executable_;
@@ -34,7 +35,7 @@ const Executable& Program::executable() {
   return *executable_;
 }
 
-Values Program::run(std::span<const Value> args) {
+Values JitProgram::run(std::span<const Value> args) {
   const Executable& e = executable();
   SmallVector<Buffer*, 16> in;
   SmallVector<Ref<Buffer>, 4> made;  // buffers of scalar constants
@@ -58,7 +59,7 @@ Values Program::run(std::span<const Value> args) {
   return results;
 }
 
-Values Program::apply(std::span<const Value> args) {
+Values JitProgram::apply(std::span<const Value> args) {
   bool concrete = is_evaluating();
   for (const Value& v : args) concrete &= v->is_concrete();
   for (const Value& v : graph_.consts) concrete &= v->is_concrete();

@@ -11,20 +11,16 @@
 
 namespace cotan {
 
-// Inline: the Program of passes/program.h is another class, and both have
-// virtual functions that a linker would merge by name.
-inline namespace api {
-
 struct CompileStats {
   int64_t traces = 0;    // functions traced by jit
   int64_t programs = 0;  // programs compiled
 };
 CompileStats& compile_counters();
 
-class Program : public RefCounted {
+class JitProgram : public RefCounted {
  public:
   // donated[i]: argument i (not counting constants) may be overwritten.
-  Program(TracedGraph graph, std::vector<bool> donated, std::string name);
+  JitProgram(TracedGraph graph, std::vector<bool> donated, std::string name);
 
   const Jaxpr& jaxpr() const { return *graph_.jaxpr; }
   const TracedGraph& graph() const { return graph_; }
@@ -47,8 +43,6 @@ class Program : public RefCounted {
   std::atomic<Executable*> ready_{nullptr};
   Ref<Executable> executable_;
 };
-
-}  // namespace api
 
 // Checks results for nan / inf under debug_nans / debug_infs.
 void check_special(const char* what, const Value& v);

@@ -70,7 +70,7 @@ JitEntry* jit_find(JitCache& cache, const Signature& s, pytree::FlatTree& tree,
 
 JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
                   PyObject* in_tree, PyObject* static_key, PyObject* out_tree,
-                  const Ref<Program>& program) {
+                  const Ref<JitProgram>& program) {
   auto e = std::make_unique<JitEntry>();
   e->signature = s;
   e->tree_hash = tree_hash;
@@ -83,8 +83,8 @@ JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
   return cache.add(std::move(e));
 }
 
-void compile_program(Program* p) {
-  Ref<Program> keep(p);
+void compile_program(JitProgram* p) {
+  Ref<JitProgram> keep(p);
   PyThreadState* state = PyEval_SaveThread();
   struct Restore {
     PyThreadState* s;

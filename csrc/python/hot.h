@@ -68,7 +68,7 @@ struct JitEntry {
   PyObject* static_key = nullptr;  // or null
   PyObject* out_tree = nullptr;    // PyTreeDef
   bool single = false;             // the output is one leaf
-  Ref<Program> program;
+  Ref<JitProgram> program;
 
   JitEntry() = default;
   JitEntry(const JitEntry&) = delete;
@@ -124,13 +124,13 @@ JitEntry* jit_find(JitCache& cache, const Signature& s, pytree::FlatTree& tree,
                    PyObject* static_key);
 JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
                   PyObject* in_tree, PyObject* static_key, PyObject* out_tree,
-                  const Ref<Program>& program);
-inline Ref<Program> make_program(const TracedGraph& g,
-                                 const std::vector<bool>& donated,
-                                 const std::string& name) {
-  return make_ref<Program>(g, donated, name);
+                  const Ref<JitProgram>& program);
+inline Ref<JitProgram> make_program(const TracedGraph& g,
+                                    const std::vector<bool>& donated,
+                                    const std::string& name) {
+  return make_ref<JitProgram>(g, donated, name);
 }
-void compile_program(Program* p);  // releases the GIL
+void compile_program(JitProgram* p);  // releases the GIL
 inline void count_trace() { ++compile_counters().traces; }
 inline bool jit_disabled() { return config().disable_jit; }
 inline PyObject** tuple_items(PyObject* tuple) {

@@ -11,11 +11,11 @@ cdef extern from "python/hot.h" namespace "cotan::python":
         void push_back(uint64_t)
     void append_signature(Signature&, const Aval&)
     uint32_t config_key "cotan::config_key"() noexcept
-    cppclass ProgramObj "cotan::Program":
+    cppclass ProgramObj "cotan::JitProgram":
         Values run(const Values&) except +translate_exception
         Values apply(const Values&) except +translate_exception
         const TracedGraph& graph()
-    cppclass ProgramRef "cotan::Ref<cotan::Program>":
+    cppclass ProgramRef "cotan::Ref<cotan::JitProgram>":
         ProgramRef()
         ProgramObj* get()
     cppclass JitEntry:
@@ -94,7 +94,7 @@ cdef class JittedFunction:
         return self.cache.size()
 
     def _traced(self, tuple args, dict kwargs):
-        """(ClosedJaxpr, out_tree, in_tree, Program handle) of a call."""
+        """(ClosedJaxpr, out_tree, in_tree, JitProgram handle) of a call."""
         return traced_call(self, args, kwargs)
 
 

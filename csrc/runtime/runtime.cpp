@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 #include "runtime/allocator.h"
@@ -15,7 +16,8 @@ constexpr int64_t kSignalPeriodNs = 50'000'000;
 
 std::atomic<SignalCheck> g_signal_check{nullptr};
 thread_local int64_t t_last_check = 0;
-thread_local char t_failure[512];
+thread_local std::unique_ptr<char[]> t_failure;
+constexpr size_t kFailureSize = 512;
 
 int32_t poll(Runtime* rt) {
   if (rt->interrupt) return 1;
@@ -58,7 +60,8 @@ int team(Runtime* rt, TeamFn fn, void* ctx, int64_t ns) {
 }
 
 int fail(Runtime*, const char* message) {
-  std::strncpy(t_failure, message, sizeof t_failure - 1);
+  if (!t_failure) t_failure = std::make_unique<char[]>(kFailureSize);
+  std::strncpy(t_failure.get(), message, kFailureSize - 1);
   return kFailed;
 }
 
@@ -86,7 +89,7 @@ void set_signal_check(SignalCheck check) noexcept {
   g_signal_check.store(check, std::memory_order_release);
 }
 
-const char* last_failure() noexcept { return t_failure; }
+const char* last_failure() noexcept { return t_failure ? t_failure.get() : ""; }
 
 void check_status(int status) {
   if (status == kOk) [[likely]]

@@ -195,8 +195,11 @@ bool run_elementwise(const Primitive& p, const Params& params,
   }
   for (const Aval& a : out) word = word << 6 | uint64_t(a.dtype) << 1;
   ElementwiseKey key{&p, word};
-  static thread_local Recent recent;
-  const Elementwise*& e = recent.entry[slot_of(key) & 255];
+  // A pointer: libcotan's thread-local block must stay small (it is static).
+  static thread_local std::unique_ptr<Recent> recent;
+  if (!recent) [[unlikely]]
+    recent = std::make_unique<Recent>();
+  const Elementwise*& e = recent->entry[slot_of(key) & 255];
   if (!e || !(e->key == key) || !(e->params == params)) [[unlikely]]
     e = &find_elementwise(key, p, params, in, out, scalars);
   void* pointers[kMaxOperands];
