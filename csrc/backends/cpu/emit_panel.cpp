@@ -107,7 +107,7 @@ class PanelEmitter final : public KernelEmitter {
   }
 
   void columns() {
-    llvm::Value* lanes = extent(k_.lane());
+    llvm::Value* lanes = extent_here(k_.lane());
     const int64_t step = kVectors * width_;
     llvm::Value* whole = b_.CreateAnd(lanes, i64(-step));
     auto none = std::vector<llvm::Value*>();
