@@ -106,6 +106,10 @@ Values run_eager(const Primitive& p, std::span<const Value> x,
   return result;
 }
 
+void set_compile_interrupt_check(bool (*check)()) noexcept {
+  cpu::set_compile_interrupt_check(check);
+}
+
 void install_backend() {
   set_new_array_hook(new_zeroed_array);
   set_eval_hook(run_eager);

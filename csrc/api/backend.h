@@ -13,6 +13,9 @@ Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated);
 Values run_eager(const Primitive& p, std::span<const Value> x,
                  const Params& params);
 
+// Asked between phases of a compilation: true abandons it.
+void set_compile_interrupt_check(bool (*check)()) noexcept;
+
 // Makes eager evaluation and allocation available to traces. Runs by itself
 // when the library is loaded.
 void install_backend();

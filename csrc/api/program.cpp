@@ -14,6 +14,38 @@ CompileStats& compile_counters() {
   return stats;
 }
 
+namespace {
+
+BlockingHooks blocking_hooks;
+
+class Blocking {
+ public:
+  explicit Blocking(bool on)
+      : state_(on && blocking_hooks.enter ? blocking_hooks.enter() : nullptr) {}
+  ~Blocking() {
+    if (state_) blocking_hooks.leave(state_);
+  }
+  Blocking(const Blocking&) = delete;
+  Blocking& operator=(const Blocking&) = delete;
+
+ private:
+  void* state_;
+};
+
+// Touches enough memory that other threads should get a turn meanwhile.
+bool is_long_running(const Jaxpr& j) {
+  constexpr int64_t kBytes = 1 << 16;
+  int64_t bytes = 0;
+  for (const Aval& a : j.avals) bytes += std::min(a.nbytes(), kBytes);
+  return bytes >= kBytes;
+}
+
+}  // namespace
+
+void set_blocking_hooks(BlockingHooks hooks) noexcept {
+  blocking_hooks = hooks;
+}
+
 JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
                        std::string name)
     : graph_(std::move(graph)),
@@ -22,6 +54,7 @@ JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
 
 const Executable& JitProgram::executable() {
   if (Executable* e = ready_.load(std::memory_order_acquire)) return *e;
+  Blocking blocking(true);  // before the lock, which may be held for long
   std::lock_guard lock(mutex_);
   if (executable_) return *executable_;
   std::vector<bool> donated(graph_.consts.size(), false);
@@ -30,6 +63,7 @@ const Executable& JitProgram::executable() {
   Ref<Executable> e = compile(graph_.jaxpr, donated);
   for (const Value& v : graph_.consts) const_buffers_.push_back(buffer_of(v));
   executable_ = std::move(e);
+  long_running_ = is_long_running(*graph_.jaxpr);
   ++compile_counters().programs;
   ready_.store(executable_.get(), std::memory_order_release);
   return *executable_;
@@ -37,7 +71,7 @@ const Executable& JitProgram::executable() {
 
 Values JitProgram::run(std::span<const Value> args) {
   const Executable& e = executable();
-  SmallVector<Buffer*, 16> in;
+  SmallVector<Buffer*, 32> in;
   SmallVector<Ref<Buffer>, 4> made;  // buffers of scalar constants
   for (const auto& b : const_buffers_) in.push_back(b.get());
   for (const Value& v : args) {
@@ -49,9 +83,13 @@ Values JitProgram::run(std::span<const Value> args) {
     }
   }
   std::span<const OutputSpec> specs = e.outputs();
-  SmallVector<Ref<Buffer>, 8> out(specs.size());
-  execute(e, in, out);
+  SmallVector<Ref<Buffer>, 32> out(specs.size());
+  {
+    Blocking blocking(long_running_);
+    execute(e, in, out);
+  }
   Values results;
+  results.reserve(specs.size());
   for (size_t i = 0; i < specs.size(); ++i)
     results.push_back(make_ref<ArrayObj>(specs[i].aval, std::move(out[i])));
   if (config().debug_nans || config().debug_infs) [[unlikely]]

@@ -17,6 +17,13 @@ struct CompileStats {
 };
 CompileStats& compile_counters();
 
+// Brackets compilations and long runs: the Python layer lets go of its lock.
+struct BlockingHooks {
+  void* (*enter)() = nullptr;
+  void (*leave)(void*) = nullptr;
+};
+void set_blocking_hooks(BlockingHooks hooks) noexcept;
+
 class JitProgram : public RefCounted {
  public:
   // donated[i]: argument i (not counting constants) may be overwritten.
@@ -41,6 +48,7 @@ class JitProgram : public RefCounted {
   std::vector<Ref<Buffer>> const_buffers_;
   std::mutex mutex_;
   std::atomic<Executable*> ready_{nullptr};
+  bool long_running_ = false;  // set before ready_
   Ref<Executable> executable_;
 };
 

@@ -1,6 +1,8 @@
 #include "python/hot.h"
 
+#include "api/backend.h"
 #include "jnp/ufuncs.h"
+#include "runtime/runtime.h"
 
 namespace cotan::python {
 
@@ -83,14 +85,46 @@ JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
   return cache.add(std::move(e));
 }
 
+PyObject* run_single(JitProgram* p, const CallFrame& frame) {
+  Values out = p->apply(frame.values());
+  return wrap_value(std::move(out[0]));
+}
+
+void run_leaves(JitProgram* p, const CallFrame& frame,
+                std::vector<PyObject*>& leaves) {
+  Values out = p->apply(frame.values());
+  leaves.reserve(out.size());
+  for (Value& v : out) leaves.push_back(wrap_value(std::move(v)));
+}
+
 void compile_program(JitProgram* p) {
   Ref<JitProgram> keep(p);
-  PyThreadState* state = PyEval_SaveThread();
-  struct Restore {
-    PyThreadState* s;
-    ~Restore() { PyEval_RestoreThread(s); }
-  } restore{state};
   p->executable();
+}
+
+namespace {
+
+void* release_gil() {
+  return PyGILState_Check() ? PyEval_SaveThread() : nullptr;
+}
+void take_gil(void* state) {
+  PyEval_RestoreThread(static_cast<PyThreadState*>(state));
+}
+// A pending Ctrl-C; its KeyboardInterrupt stays set for the caller.
+int pending_signal() {
+  PyGILState_STATE state = PyGILState_Ensure();
+  int pending = PyErr_CheckSignals();
+  PyGILState_Release(state);
+  return pending;
+}
+bool compile_interrupted() { return pending_signal() != 0; }
+
+}  // namespace
+
+void install_process_hooks() {
+  set_blocking_hooks({release_gil, take_gil});
+  set_signal_check(pending_signal);
+  set_compile_interrupt_check(compile_interrupted);
 }
 
 }  // namespace cotan::python

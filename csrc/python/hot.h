@@ -53,13 +53,37 @@ void import_buffer(PyObject* exporter, Py_buffer* buffer, int flags);
 // ---- jit
 
 // What identifies a trace besides the tree and the static arguments.
-using Signature = SmallVector<uint64_t, 32>;
+using Signature = SmallVector<uint64_t, 64>;
 
 inline void append_signature(Signature& s, const Aval& a) {
   s.push_back(uint64_t(a.dtype) | uint64_t(a.weak_type) << 8 |
               uint64_t(a.shape.size()) << 16);
   for (int64_t d : a.shape) s.push_back(uint64_t(d));
 }
+
+// The arguments of one call. They are borrowed from the flattened leaves,
+// which outlive it; what had to be converted is owned here.
+struct CallFrame {
+  Signature signature;
+  SmallVector<ValueObj*, 32> args;
+  Values owned;
+
+  CallFrame() { signature.push_back(config_key()); }
+  void push(ValueObj* v) {
+    args.push_back(v);
+    append_signature(signature, v->aval);
+  }
+  void push_owned(const Value& v) {
+    owned.push_back(v);
+    push(v.get());
+  }
+  // A Value is one pointer: a borrowed pointer reads as a Value that is never
+  // destroyed.
+  std::span<const Value> values() const {
+    static_assert(sizeof(Value) == sizeof(ValueObj*));
+    return {reinterpret_cast<const Value*>(args.data()), args.size()};
+  }
+};
 
 struct JitEntry {
   Signature signature;
@@ -130,7 +154,14 @@ inline Ref<JitProgram> make_program(const TracedGraph& g,
                                     const std::string& name) {
   return make_ref<JitProgram>(g, donated, name);
 }
-void compile_program(JitProgram* p);  // releases the GIL
+// Runs an entry on a call's arguments: the output, or with `leaves` its
+// leaves as new references.
+PyObject* run_single(JitProgram* p, const CallFrame& frame);
+void run_leaves(JitProgram* p, const CallFrame& frame,
+                std::vector<PyObject*>& leaves);
+void compile_program(JitProgram* p);
+// Letting go of the GIL while compiling and in long runs; Ctrl-C.
+void install_process_hooks();
 inline void count_trace() { ++compile_counters().traces; }
 inline bool jit_disabled() { return config().disable_jit; }
 inline PyObject** tuple_items(PyObject* tuple) {

@@ -9,8 +9,15 @@ cdef extern from "python/hot.h" namespace "cotan::python":
     cppclass Signature:
         Signature()
         void push_back(uint64_t)
-    void append_signature(Signature&, const Aval&)
-    uint32_t config_key "cotan::config_key"() noexcept
+    cppclass Arguments "cotan::SmallVector<cotan::ValueObj*, 32>":
+        size_t size()
+        ValueObj** data()
+    cppclass CallFrame:
+        CallFrame()
+        Signature signature
+        Arguments args
+        void push(ValueObj*)
+        void push_owned(const Value&)
     cppclass ProgramObj "cotan::JitProgram":
         Values run(const Values&) except +translate_exception
         Values apply(const Values&) except +translate_exception
@@ -36,12 +43,17 @@ cdef extern from "python/hot.h" namespace "cotan::python":
                       const ProgramRef&)
     ProgramRef make_program(const TracedGraph&, const vector[cbool]&,
                             const string&)
+    PyObject* run_single(ProgramObj*, const CallFrame&) \
+        except +translate_exception
+    void run_leaves(ProgramObj*, const CallFrame&, vector[PyObject*]&) \
+        except +translate_exception
     void compile_program(ProgramObj*) except +translate_exception
     cppclass TreeDefAccess:
         TreeDef* (*get)(PyObject*) noexcept
         int (*matches)(FlatTree*, PyObject*) except -1
     void set_treedef_access(TreeDefAccess)
     void count_trace()
+    void install_process_hooks()
     bint jit_disabled()
 
 
@@ -56,6 +68,7 @@ cdef TreeDefAccess _access
 _access.get = _treedef_of
 _access.matches = _treedef_matches
 set_treedef_access(_access)
+install_process_hooks()
 
 
 cdef class JittedFunction:
@@ -142,8 +155,7 @@ cdef object plain_call(JittedFunction self, PyObject** args, size_t n,
 cdef object run_flat(JittedFunction self, FlatTree* flat, object static_key,
                      object statics):
     """Finds or makes the entry of flattened dynamic arguments and runs it."""
-    cdef Values values
-    cdef Signature signature
+    cdef CallFrame frame
     cdef size_t i
     cdef size_t count = flat.leaves.size()
     cdef PyObject** leaves = flat.leaves.data()
@@ -151,25 +163,27 @@ cdef object run_flat(JittedFunction self, FlatTree* flat, object static_key,
     cdef PyObject* key = NULL
     if static_key is not None:
         key = <PyObject*>static_key
-    signature.push_back(config_key())
     for i in range(count):
         v = unwrap_value_object(<object>leaves[i])
         if v is not NULL:
-            values.push_back(value_ref(v))
+            frame.push(v)
         else:
-            values.push_back(leaf_value(self, flat, i))
-        append_signature(signature, values.data()[i].get().aval)
-    cdef JitEntry* e = jit_find(self.cache, signature, flat[0], key)
+            frame.push_owned(leaf_value(self, flat, i))
+    cdef JitEntry* e = jit_find(self.cache, frame.signature, flat[0], key)
     if e is NULL:
-        e = trace_entry(self, flat, signature, values, static_key, statics)
+        e = trace_entry(self, flat, frame, static_key, statics)
     # The entry may be dropped by a nested call that clears the cache.
     cdef ProgramRef program = e.program
-    cdef object out_tree = <object>e.out_tree
-    cdef bint single = e.single
-    cdef Values out = program.get().apply(values)
-    if single:
-        return wrap_steal(out.data()[0])
-    return unflatten_values(out_tree, out)
+    cdef PyObject* single
+    cdef vector[PyObject*] outputs
+    if e.single:
+        single = run_single(program.get(), frame)
+        result = <object>single
+        Py_DECREF(result)
+        return result
+    out_tree = <object>e.out_tree
+    run_leaves(program.get(), frame, outputs)
+    return unflatten_owned(<PyTreeDef>out_tree, outputs.data())
 
 
 cdef Value leaf_value(JittedFunction self, FlatTree* flat, size_t i) except *:
@@ -179,25 +193,15 @@ cdef Value leaf_value(JittedFunction self, FlatTree* flat, size_t i) except *:
     return value_from_python(<PyObject*>x, "jit", i, True)
 
 
-cdef object unflatten_values(object out_tree, Values& out):
-    cdef vector[PyObject*] leaves
-    cdef size_t i
-    cdef list keep = arrays_of(out)
-    for x in keep:
-        Py_INCREF(x)
-        leaves.push_back(<PyObject*>x)
-    return unflatten_owned(<PyTreeDef>out_tree, leaves.data())
-
-
 cdef JitEntry* trace_entry(JittedFunction self, FlatTree* flat,
-                           Signature& signature, Values& values,
-                           object static_key, object statics) except NULL:
+                           CallFrame& frame, object static_key,
+                           object statics) except NULL:
     cdef uint64_t tree_hash = flat.hash
     cdef vector[Aval] avals
     cdef size_t i
     cdef vector[cbool] donated
-    for i in range(values.size()):
-        avals.push_back(values.data()[i].get().aval)
+    for i in range(frame.args.size()):
+        avals.push_back(frame.args.data()[i].aval)
     in_tree = take_structure(flat)
     state = _implementation["trace_function"](self.fun, self.options, in_tree,
                                               statics)
@@ -209,7 +213,7 @@ cdef JitEntry* trace_entry(JittedFunction self, FlatTree* flat,
     cdef PyObject* key = NULL
     if static_key is not None:
         key = <PyObject*>static_key
-    return jit_add(self.cache, signature, tree_hash, <PyObject*>in_tree, key,
+    return jit_add(self.cache, frame.signature, tree_hash, <PyObject*>in_tree, key,
                    <PyObject*>state.out_tree, program)
 
 

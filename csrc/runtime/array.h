@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ir/value.h"
+#include "runtime/allocator.h"
 #include "runtime/buffer.h"
 
 namespace cotan {
@@ -12,6 +13,12 @@ class ArrayObj final : public ValueObj {
   ArrayObj(Aval a, Ref<Buffer> b)
       : ValueObj(ValueKind::array, std::move(a)), buffer(std::move(b)) {}
   const Ref<Buffer> buffer;
+
+  // One comes and goes with every result: not malloc's business.
+  static void* operator new(size_t bytes) { return allocate_bytes(bytes); }
+  static void operator delete(void* p, size_t bytes) noexcept {
+    free_bytes(p, bytes);
+  }
 
   const void* host_data() const override {
     if (buffer->is_deleted()) [[unlikely]]
