@@ -58,13 +58,13 @@ class Builder {
   }
   // Costs of the tree from memory to the result.
   void finish(FlowOp& op) {
-    op.tree_cost = op.prim && op.kind != FlowKind::view ? op.prim->cost : 0;
+    op.tree_cost = own_cost(op);
     op.tree_loads = 0;
     for (int32_t i : op.in) {
       const FlowOp* d = g_.def(i);
       bool fuses =
-          d && (d->kind == FlowKind::view || d->kind == FlowKind::compute ||
-                d->kind == FlowKind::generate);
+          d && (d->kind == FlowKind::view || d->kind == FlowKind::bitcast ||
+                d->kind == FlowKind::compute || d->kind == FlowKind::generate);
       if (fuses) {
         op.tree_cost += d->tree_cost;
         op.tree_loads += d->tree_loads;
@@ -96,6 +96,7 @@ class Builder {
     op.in = operands;
     op.effects = p.effects ? p.effects(e.params) : uint32_t(kPure);
     classify(op, args);
+    if (op.kind == FlowKind::dot) canonical_dot(op);
     if (op.kind == FlowKind::view && reuse_view(op, e)) return;
     int32_t id = int32_t(g_.ops.size());
     for (size_t i = 0; i < out.size(); ++i) {
@@ -115,6 +116,12 @@ class Builder {
     } else if (p.view) {
       op.kind = FlowKind::view;
       op.view = p.view({args.params, args.in, args.out[0]});
+      DType from = args.in[0].dtype, to = args.out[0].dtype;
+      auto plain = [](DType t) { return is_int(t) || is_float(t); };
+      if (op.view.reshape && from != to)
+        op.kind = plain(from) && plain(to) && itemsize(from) == itemsize(to)
+                      ? FlowKind::bitcast
+                      : FlowKind::reinterpret;
     } else if (p.generate) {
       op.kind = FlowKind::generate;
     } else if (p.update) {
@@ -156,6 +163,36 @@ class Builder {
     op.in = {v};
     op.view.reshape = true;
     return add(std::move(op), g_.values[size_t(v)].dtype, shape);
+  }
+
+  // Each operand's contracted dimensions become one run in the same order: a
+  // transposed copy where they are not.
+  void canonical_dot(FlowOp& op) {
+    for (int side : {0, 1}) {
+      if (dot_operand(g_, op, side).base >= 0) continue;
+      Axes& contract = side ? op.dot.rhs_contract : op.dot.lhs_contract;
+      Axes& batch = side ? op.dot.rhs_batch : op.dot.lhs_batch;
+      const FlowValue& v = g_.values[size_t(op.in[size_t(side)])];
+      Axes order(batch);
+      for (int64_t d = 0; d < int64_t(v.shape.size()); ++d)
+        if (std::find(batch.begin(), batch.end(), d) == batch.end() &&
+            std::find(contract.begin(), contract.end(), d) == contract.end())
+          order.push_back(d);
+      order.append(contract.begin(), contract.end());
+      FlowOp view;
+      view.kind = FlowKind::view;
+      view.in = {op.in[size_t(side)]};
+      view.view.dims.resize(order.size());
+      Shape shape;
+      for (size_t i = 0; i < order.size(); ++i) {
+        view.view.dims[size_t(order[i])].out_dim = int64_t(i);
+        shape.push_back(v.shape[size_t(order[i])]);
+      }
+      for (size_t i = 0; i < batch.size(); ++i) batch[i] = int64_t(i);
+      for (size_t i = 0; i < contract.size(); ++i)
+        contract[i] = int64_t(order.size() - contract.size() + i);
+      op.in[size_t(side)] = add(std::move(view), v.dtype, std::move(shape));
+    }
   }
 
   // ---- reductions
@@ -242,7 +279,7 @@ class Builder {
     if (!op) return true;
     if (budget <= 0) return false;
     if (op->kind == FlowKind::generate) return false;
-    if (op->kind == FlowKind::compute) {
+    if (op->kind == FlowKind::compute || op->kind == FlowKind::bitcast) {
       for (int32_t i : op->in)
         if (!g_.values[size_t(i)].shape.empty() &&
             !collapsible(i, run, budget / 2))

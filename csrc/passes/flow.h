@@ -19,6 +19,8 @@ struct FlowValue {
 
 enum class FlowKind : uint8_t {
   view,
+  reinterpret,  // the operand's bytes as another dtype and shape
+  bitcast,      // elementwise, between real dtypes of one size
   compute,
   generate,
   reduce,
@@ -61,6 +63,23 @@ struct FlowGraph {
 };
 
 FlowGraph build_flow(const Jaxpr& j);
+
+// Vector operations of one operation alone.
+inline float own_cost(const FlowOp& op) {
+  bool moves = op.kind == FlowKind::view || op.kind == FlowKind::bitcast ||
+               op.kind == FlowKind::reinterpret;
+  return op.prim && !moves ? op.prim->cost : 0;
+}
+
+// What a dot reads as operand `side` (0, 1): the memory of `base`, with an
+// element stride per dimension of the operand. Looks through views that keep
+// the contracted dimensions one run; base -1: they are not one to begin with.
+struct DotOperand {
+  int32_t base = -1;
+  Dims stride;
+  int64_t offset = 0;
+};
+DotOperand dot_operand(const FlowGraph& g, const FlowOp& dot, int side);
 
 // Accumulation dtype: f32 for 16-bit floats.
 inline DType accumulator(DType t) { return is_half(t) ? DType::f32 : t; }

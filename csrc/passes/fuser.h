@@ -37,6 +37,7 @@ class Fuser {
   // ---- one operation
   void process(int32_t op);
   void view_op(int32_t op);
+  void reinterpret_op(int32_t op);
   void store_view(int32_t op);
   void store_dilated(int32_t op);
   void compute_op(int32_t op);

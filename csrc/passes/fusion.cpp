@@ -155,6 +155,9 @@ void Fuser::process(int32_t i) {
   switch (op.kind) {
     case FlowKind::view:
       return view_op(i);
+    case FlowKind::reinterpret:
+      return reinterpret_op(i);
+    case FlowKind::bitcast:
     case FlowKind::compute:
     case FlowKind::generate:
       return compute_op(i);
@@ -207,6 +210,17 @@ void Fuser::view_op(int32_t i) {
     return;
   }
   store_view(i);
+}
+
+// The same memory under another name; its readers read the operand's.
+void Fuser::reinterpret_op(int32_t i) {
+  const int32_t v = g_.ops[size_t(i)].out[0], u = g_.ops[size_t(i)].in[0];
+  ValuePlan& p = plan(v);
+  p.memory = true;
+  p.alias = u;
+  if (in_flow(u)) plan(u).memory = true;
+  for (const Demand& d : p.demands) plan(u).users.push_back(d.group);
+  for (int32_t g : p.users) plan(u).users.push_back(g);
 }
 
 void Fuser::store_view(int32_t i) {
@@ -354,7 +368,7 @@ void Fuser::keep_in_memory(int32_t i, const SmallVector<int32_t, 4>& groups) {
 void Fuser::join(int32_t i, int32_t to) {
   const FlowOp& op = g_.ops[size_t(i)];
   mark_inlined(i, to);
-  group(to).cost += op.prim->cost;
+  group(to).cost += own_cost(op);
   for (int32_t v : op.out) {
     SmallVector<Demand, 1> rest, met;
     for (Demand& d : plan(v).demands) {
@@ -387,8 +401,7 @@ const Access* Fuser::only_access(int32_t v, int32_t to) {
 
 bool Fuser::can_join(const FlowOp& op, int32_t to) {
   Group& g = group(to);
-  if (g.kind == Group::opaque || g.cost + op.prim->cost > kMaxCost)
-    return false;
+  if (g.kind == Group::opaque || g.cost + own_cost(op) > kMaxCost) return false;
   int32_t loads = -1;
   for (int32_t u : op.in) loads += !value(u).shape.empty();
   if (loads > 0 && g.streams + loads > kMaxStreams) return false;

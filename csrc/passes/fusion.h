@@ -119,16 +119,6 @@ class GroupSplits final : public SplitListener {
   Group& g_;
 };
 
-// What a dot reads as operand `side` (0, 1): the memory of `base`, with an
-// element stride per dimension of the operand. Looks through views that keep
-// the contracted dimensions one run.
-struct DotOperand {
-  int32_t base = -1;
-  Dims stride;
-  int64_t offset = 0;
-};
-DotOperand dot_operand(const FlowGraph& g, const FlowOp& dot, int side);
-
 // The access of a rank-0 value.
 inline Access scalar_access() { return {}; }
 

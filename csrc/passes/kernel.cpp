@@ -51,6 +51,7 @@ void derive_node(const Kernel& k, Node& n) {
       n.cost += 1;
       break;
     case NodeKind::literal:
+    case NodeKind::bitcast:
       break;
     case NodeKind::compute:
       n.cost += n.prim->cost;
@@ -455,6 +456,10 @@ struct Checker {
       need(n.in.size() == 1 && n.axis >= 0 && n.axis < k.rank(), "reduce");
       need(k.schedule != Schedule::tile, "tile kernels do not reduce");
     }
+    if (n.kind == NodeKind::bitcast)
+      need(n.in.size() == 1 &&
+               itemsize(k.nodes[size_t(n.in[0])].dtype) == itemsize(n.dtype),
+           "bitcast: equal sizes");
     if (n.kind == NodeKind::guard) {
       need(n.in.size() == 2, "guard: two operands");
       for (const Guard& g : n.guards) affine(g.expr);
@@ -550,6 +555,9 @@ void print_node(std::string& out, const Kernel& k, size_t i) {
     case NodeKind::guard:
       out += "guard";
       print_guards(out, n.guards);
+      break;
+    case NodeKind::bitcast:
+      out += "bitcast";
       break;
     case NodeKind::product:
       out += "product";

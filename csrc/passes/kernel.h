@@ -57,6 +57,7 @@ enum class NodeKind : uint8_t {
   compute,   // prim->scalar on `in`; rank-0 operands are nodes with dep 0
   generate,  // prim->generate on `index`, one affine function per dimension
   reduce,    // monoid over `axis` of in[0]
+  bitcast,   // the bits of in[0] as another real dtype of the same size
   guard,     // all guards hold ? in[0] : in[1]; same dtype
   product,   // epilogues of a gemm only: the matrix product at the axes
 };

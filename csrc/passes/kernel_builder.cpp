@@ -49,7 +49,6 @@ class NodeBuilder {
     raw_.kernel = make_ref<Kernel>();
     memo_.clear();
     operands_.clear();
-    operand_of_.clear();
   }
 
   int32_t add(Node n, AxisMask reduces = 0, int32_t op = -1) {
@@ -60,14 +59,16 @@ class NodeBuilder {
   }
   int32_t operand(int32_t v, bool written) {
     int32_t base = memory_of(p_, v);
-    auto [at, fresh] = operand_of_.try_emplace(base, int32_t(operands_.size()));
-    if (fresh) {
+    size_t i = 0;
+    while (i < operands_.size() &&
+           (operands_[i] != base || k().operands[i].dtype != value(v).dtype))
+      ++i;
+    if (i == operands_.size()) {
       operands_.push_back(base);
-      k().operands.push_back({value(base).dtype, false, false});
+      k().operands.push_back({value(v).dtype, false, false});
     }
-    Operand& o = k().operands[size_t(at->second)];
-    (written ? o.written : o.read) = true;
-    return at->second;
+    (written ? k().operands[i].written : k().operands[i].read) = true;
+    return int32_t(i);
   }
 
   int32_t expand(int32_t v, const Access& a) {
@@ -135,6 +136,13 @@ class NodeBuilder {
         return view(op, v, a);
       case FlowKind::compute:
         return compute(op, v, a);
+      case FlowKind::bitcast: {
+        Node n;
+        n.kind = NodeKind::bitcast;
+        n.dtype = value(v).dtype;
+        n.in = {expand_operand(op.in[0], a)};
+        return add(std::move(n));
+      }
       case FlowKind::generate:
         return generate(op, v, a);
       case FlowKind::reduce:
@@ -292,7 +300,6 @@ class NodeBuilder {
   RawKernel raw_;
   std::unordered_map<int32_t, std::vector<std::pair<Access, int32_t>>> memo_;
   SmallVector<int32_t, 6> operands_;  // values
-  std::unordered_map<int32_t, int32_t> operand_of_;
 };
 
 // ---- matrix products
@@ -330,6 +337,7 @@ DotOperand dot_operand(const FlowGraph& g, const FlowOp& dot, int side) {
   };
   // steps[d], at[d]: the dimension of the value looked at that d walks along.
   DotOperand best{v, row_major_strides(shape), 0};
+  if (!one_run(shape, best.stride, contract)) best.base = -1;
   Dims step(shape.size(), 1), at;
   for (size_t d = 0; d < shape.size(); ++d) at.push_back(int64_t(d));
   Dims fixed(shape.size(), 0);  // index along each dimension of the value

@@ -256,6 +256,9 @@ class Interpreter {
         for (int64_t p = 0; p < size_; ++p)
           put(p, element(n.in[holds(n.guards, p) ? 0 : 1], p));
         break;
+      case NodeKind::bitcast:
+        values_[i] = values_[size_t(n.in[0])];
+        break;
       case NodeKind::product:
         std::memcpy(values_[i].data(), product_, values_[i].size());
         break;

@@ -123,6 +123,8 @@ class MemoryPlanner {
       for (size_t i = 0; i < k.operands.size(); ++i) {
         if (k.operands[i].written ||
             k.operands[i].dtype != k.operands[size_t(to)].dtype ||
+            std::count(f.operands.begin(), f.operands.end(), f.operands[i]) >
+                1 ||
             !may_share(f.operands[i], f.operands[size_t(to)], s) ||
             !walks_alike(k, int32_t(i), store))
           continue;

@@ -351,10 +351,6 @@ struct ProgramChecker {
       if (auto* f = std::get_if<FusedStep>(&p.steps[s])) {
         check_kernel(*f->kernel);
         need(f->operands.size() == f->kernel->operands.size(), s, "operands");
-        for (size_t i = 0; i < f->operands.size(); ++i)
-          need(p.buffers[size_t(f->operands[i])].dtype ==
-                   f->kernel->operands[i].dtype,
-               s, "operand dtype");
       }
       std::vector<BufferId> written;
       for_each_buffer(p.steps[s], [&](BufferId b, bool writes) {

@@ -114,7 +114,7 @@ ProgramRef plan_program(const JaxprRef& jaxpr, const PlanOptions& options = {});
 
 std::string to_string(const Program& p);
 // Throws an internal error: overlapping live buffers, reads before writes,
-// sizes that do not fit, operand dtypes that differ.
+// sizes that do not fit.
 void check_program(const Program& p);
 
 }  // namespace cotan

@@ -374,6 +374,10 @@ Scalar KernelEmitter::eval_fresh(int id, Point& p) {
       return e_.select(make_scalar(DType::bool_, m), get(n.in[0]),
                        get(n.in[1]));
     }
+    case NodeKind::bitcast: {
+      int32_t a = n.in[0];
+      return e_.bitcast(has_lane(a) ? eval(a, p) : row_value(a), n.dtype);
+    }
     case NodeKind::reduce:
     case NodeKind::product:
       break;
