@@ -61,7 +61,7 @@ Dual gather_jvp(const JvpArgs& a) {
 
 Values gather_transpose(const TransposeArgs& a) {
   auto& p = a.params.as<GatherParams>();
-  Value zero = zeros(a.avals[0]);
+  Value zero = zeros_of(a.avals[0]);
   return {lax::scatter(ScatterKind::add, zero, a.x[1], a.ct[0], inverse(p)),
           nullptr};
 }

@@ -10,7 +10,7 @@
 namespace cotan::lax {
 
 using cotan::broadcast_in_dim;
-using cotan::zeros;
+using cotan::zeros_of;
 using cotan::zeros_like;
 
 // ---- one operand

@@ -330,7 +330,7 @@ Value lax::full(Shape shape, const Literal& fill) {
   return broadcast_in_dim(x, std::move(shape), {});
 }
 
-Value zeros(const Aval& aval) {
+Value zeros_of(const Aval& aval) {
   return lax::full(aval.shape,
                    Literal::from_double(aval.dtype, 0, aval.weak_type));
 }
