@@ -206,6 +206,8 @@ struct Primitive {
   // Dead outputs of a call-like primitive.
   void (*dce)(Eqn&, const std::vector<bool>& used_outputs) = nullptr;
   uint32_t (*effects)(const Params&) = nullptr;
+  // "name=value" items of the params as jaxprs print them; default: all.
+  std::vector<std::string> (*print)(const Params&) = nullptr;
   // Vector operations per element, for fusion decisions.
   float cost = 1;
 };
