@@ -47,8 +47,9 @@ def plot(results, path):
     import matplotlib.pyplot as plt
 
     named = [(n, r) for n, r in results.items() if r.get("ratio")]
-    fig, ax = plt.subplots(figsize=(9, 0.32 * len(named) + 1),
-                           layout="constrained")
+    fig, ax = plt.subplots(
+        figsize=(9, 0.32 * len(named) + 1), layout="constrained"
+    )
     speedups = [1 / r["ratio"] for _, r in named]
     colors = ["tab:green" if s >= 1 else "tab:red" for s in speedups]
     ax.barh(range(len(named)), speedups, color=colors, log=True)
@@ -79,10 +80,16 @@ def main():
             traceback.print_exc()
             continue
         ratio, met = verdict(times, bar, peers)
-        results[name] = {"seconds": times, "ratio": ratio, "bar": bar,
-                         "met": met}
-        cells = "".join(f"{human(times[k]) if k in times else '-':>10s}"
-                        for k in ("cotan", "numpy", "jax"))
+        results[name] = {
+            "seconds": times,
+            "ratio": ratio,
+            "bar": bar,
+            "met": met,
+        }
+        cells = "".join(
+            f"{human(times[k]) if k in times else '-':>10s}"
+            for k in ("cotan", "numpy", "jax")
+        )
         mark = {True: "ok", False: "MISSED", None: ""}[met]
         shown = f"{ratio:7.3f}" if ratio else "       "
         print(f"{name:42s}{cells} {shown}  {mark}", flush=True)

@@ -9,12 +9,11 @@ import sys
 import tempfile
 import time
 
+import cotan.numpy as cnp
 import numpy as np
 
-from bench.timing import race
-
 import cotan
-import cotan.numpy as cnp
+from bench.timing import race
 from cotan import nn
 
 try:
@@ -40,8 +39,10 @@ def row(name, bar=None, peers="best"):
 def _agree(values, rtol=2e-5, atol=2e-5):
     first = None
     for name, v in values.items():
-        flat = [np.asarray(x, np.float64) for x in (
-            v if isinstance(v, (list, tuple)) else [v])]
+        flat = [
+            np.asarray(x, np.float64)
+            for x in (v if isinstance(v, (list, tuple)) else [v])
+        ]
         if first is None:
             first = flat
             continue
@@ -80,8 +81,9 @@ def eager_add():
     a, b = _data(8), _data(8, seed=1)
     x, y = cnp.asarray(a), cnp.asarray(b)
     jx, jy = (jnp.asarray(a), jnp.asarray(b)) if jax else (None, None)
-    return _three(lambda: lambda: a + b, lambda: lambda: x + y,
-                  lambda: lambda: jx + jy)
+    return _three(
+        lambda: lambda: a + b, lambda: lambda: x + y, lambda: lambda: jx + jy
+    )
 
 
 @row("jit(x * 2 + 1), f32[16]", bar=1 / 12, peers="jax")
@@ -91,8 +93,9 @@ def jit_small():
     x = cnp.asarray(a)
     g = jax and jax.jit(lambda x: x * 2 + 1)
     jx = jax and jnp.asarray(a)
-    return _three(lambda: lambda: a * 2 + 1, lambda: lambda: f(x),
-                  lambda: lambda: g(jx))
+    return _three(
+        lambda: lambda: a * 2 + 1, lambda: lambda: f(x), lambda: lambda: g(jx)
+    )
 
 
 @row("20 arrays in, 20 out", bar=1 / 15, peers="jax")
@@ -106,8 +109,10 @@ def many_arrays():
 
 
 def _mlp_weights(sizes=(32, 64, 64, 1)):
-    return [0.2 * _data(n, m, seed=n + m)
-            for n, m in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [
+        0.2 * _data(n, m, seed=n + m)
+        for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
 
 
 def _mlp(xp, relu, weights, x):
@@ -129,7 +134,9 @@ def mlp_python():
 
     return _three(
         lambda: lambda: _mlp(np, lambda v: np.maximum(v, 0), weights, a),
-        lambda: lambda: f(x), in_jax)
+        lambda: lambda: f(x),
+        in_jax,
+    )
 
 
 @row("MLP 32-64-64-1, batch 1, C++", bar=0.3e-6)
@@ -138,13 +145,27 @@ def mlp_cpp():
     prefix = os.path.dirname(cotan.__file__)
     with tempfile.TemporaryDirectory() as build:
         subprocess.run(
-            ["cmake", "-S", os.path.join(here, "examples", "cpp"), "-B", build,
-             "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={prefix}"],
-            check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["cmake", "--build", build], check=True,
-                       stdout=subprocess.DEVNULL)
-        out = subprocess.run([os.path.join(build, "logistic")], check=True,
-                             capture_output=True, text=True).stdout
+            [
+                "cmake",
+                "-S",
+                os.path.join(here, "examples", "cpp"),
+                "-B",
+                build,
+                "-DCMAKE_BUILD_TYPE=Release",
+                f"-DCMAKE_PREFIX_PATH={prefix}",
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        subprocess.run(
+            ["cmake", "--build", build], check=True, stdout=subprocess.DEVNULL
+        )
+        out = subprocess.run(
+            [os.path.join(build, "logistic")],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
     return {"cotan": 1e-6 * float(re.search(r"([\d.]+) us a call", out)[1])}
 
 
@@ -184,8 +205,9 @@ def _compile_time(lower):
 def compile_small():
     # Other constants are other programs.
     def lower(module, x):
-        return lambda i: module.jit(
-            lambda v: v * (2.0 + i) + (1.25 + i)).lower(x)
+        return lambda i: module.jit(lambda v: v * (2.0 + i) + (1.25 + i)).lower(
+            x
+        )
 
     out = {"cotan": _compile_time(lower(cotan, cnp.zeros(16)))}
     if jax:
@@ -211,7 +233,8 @@ def compile_gradient():
             ws = [xp.asarray(w) for w in _mlp_weights(sizes)]
             loss = _mlp_loss(xp, xp.tanh)
             return module.jit(module.value_and_grad(loss)).lower(
-                ws, xp.zeros((32, sizes[0])), xp.zeros((32, 1)))
+                ws, xp.zeros((32, sizes[0])), xp.zeros((32, 1))
+            )
 
         return make
 
@@ -223,8 +246,11 @@ def compile_gradient():
 
 def _process(code):
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True,
-                   env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
     return time.perf_counter() - start
 
 
@@ -254,7 +280,8 @@ def first_gradient():
         "    return xp.sum(x)\n"
         "ws = [xp.ones((32, 64)), xp.ones((64, 64)), xp.ones((64, 1))]\n"
         "g = {0}.jit({0}.grad(loss))(ws, xp.ones((8, 32)))\n"
-        "g[0].block_until_ready()")
+        "g[0].block_until_ready()"
+    )
     codes = {"cotan": code.format("cotan")}
     if jax:
         codes["jax"] = code.format("jax")
@@ -279,15 +306,25 @@ def _elementwise(f, *arrays, numpy=True, **tolerance):
         theirs = jax.jit(functools.partial(f, jnp))
         return lambda: theirs(*js)
 
-    return _three((lambda: lambda: f(np, *arrays)) if numpy else None,
-                  lambda: lambda: ours(*xs), in_jax, **tolerance)
+    return _three(
+        (lambda: lambda: f(np, *arrays)) if numpy else None,
+        lambda: lambda: ours(*xs),
+        in_jax,
+        **tolerance,
+    )
 
 
 @row("gelu(x) * y + z, 2^24", bar=1.0)
 def gelu_chain():
     n = 1 << 24
-    return _elementwise(_gelu, _data(n), _data(n, seed=1), _data(n, seed=2),
-                        rtol=1e-4, atol=1e-5)
+    return _elementwise(
+        _gelu,
+        _data(n),
+        _data(n, seed=1),
+        _data(n, seed=2),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def _softmax(xp, x):
@@ -309,20 +346,28 @@ def _layernorm(xp, x, g, b):
 
 @row("layernorm 4096x1024", bar=1.0)
 def layernorm():
-    return _elementwise(_layernorm, _data(4096, 1024), _data(1024, seed=1),
-                        _data(1024, seed=2), rtol=1e-4, atol=1e-4)
+    return _elementwise(
+        _layernorm,
+        _data(4096, 1024),
+        _data(1024, seed=1),
+        _data(1024, seed=2),
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 @row("sum over axis 0, 4096x4096", bar=1.0)
 def sum_columns():
-    return _elementwise(lambda xp, x: xp.sum(x, axis=0), _data(4096, 4096),
-                        rtol=1e-3, atol=1e-2)
+    return _elementwise(
+        lambda xp, x: xp.sum(x, axis=0), _data(4096, 4096), rtol=1e-3, atol=1e-2
+    )
 
 
 @row("sum over axis 1, 4096x4096", bar=1.0)
 def sum_rows():
-    return _elementwise(lambda xp, x: xp.sum(x, axis=1), _data(4096, 4096),
-                        rtol=1e-3, atol=1e-2)
+    return _elementwise(
+        lambda xp, x: xp.sum(x, axis=1), _data(4096, 4096), rtol=1e-3, atol=1e-2
+    )
 
 
 def _math_row(name, n):
@@ -340,8 +385,13 @@ for _name in ("exp", "log", "sin", "tanh"):
 def _matmul_row(n):
     @row(f"matmul {n}", bar=1.0)
     def measure():
-        return _elementwise(lambda xp, x, y: xp.matmul(x, y), _data(n, n),
-                            _data(n, n, seed=1), rtol=1e-3, atol=1e-2)
+        return _elementwise(
+            lambda xp, x, y: xp.matmul(x, y),
+            _data(n, n),
+            _data(n, n, seed=1),
+            rtol=1e-3,
+            atol=1e-2,
+        )
 
 
 for _n in (64, 128, 256, 512, 1024, 2048):
@@ -364,5 +414,10 @@ def train_step():
         f, a, b = module.jit(step), xp.asarray(x), xp.asarray(y)
         return lambda: f(ws, a, b)
 
-    return _three(None, lambda: make(cotan, cnp),
-                  lambda: make(jax, jnp), rtol=1e-3, atol=1e-4)
+    return _three(
+        None,
+        lambda: make(cotan, cnp),
+        lambda: make(jax, jnp),
+        rtol=1e-3,
+        atol=1e-4,
+    )

@@ -13,10 +13,10 @@ import os
 import sys
 import time
 
+import cotan.numpy as cnp
 import numpy as np
 
 import cotan
-import cotan.numpy as cnp
 from cotan import nn, random
 
 LAYERS = (64, 128, 64, 10)
@@ -38,10 +38,12 @@ def init_network(key, sizes=LAYERS):
     layers = []
     for n, m in zip(sizes[:-1], sizes[1:], strict=True):
         key, sub = random.split(key)
-        layers.append({
-            "w": random.normal(sub, (n, m)) * np.sqrt(2.0 / n),
-            "b": cnp.zeros(m),
-        })
+        layers.append(
+            {
+                "w": random.normal(sub, (n, m)) * np.sqrt(2.0 / n),
+                "b": cnp.zeros(m),
+            }
+        )
     return layers
 
 
@@ -65,11 +67,13 @@ def adam_init(params):
 def adam(params, grads, state, rate=2e-3, b1=0.9, b2=0.999, eps=1e-8):
     t = state["t"] + 1
     m = cotan.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state["m"], grads)
-    v = cotan.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, state["v"],
-                       grads)
-    scale = rate * cnp.sqrt(1 - b2 ** t) / (1 - b1 ** t)
-    new = cotan.tree.map(lambda p, m, v: p - scale * m / (cnp.sqrt(v) + eps),
-                         params, m, v)
+    v = cotan.tree.map(
+        lambda v, g: b2 * v + (1 - b2) * g * g, state["v"], grads
+    )
+    scale = rate * cnp.sqrt(1 - b2**t) / (1 - b1**t)
+    new = cotan.tree.map(
+        lambda p, m, v: p - scale * m / (cnp.sqrt(v) + eps), params, m, v
+    )
     return new, {"m": m, "v": v, "t": t}
 
 
@@ -111,8 +115,10 @@ def train(epochs=30, batch=64, seed=0):
 
     start = time.perf_counter()
     train_step(params, state, x[:batch], y[:batch])[2].block_until_ready()
-    print(f"  traced and compiled the training step in "
-          f"{1e3 * (time.perf_counter() - start):.0f} ms")
+    print(
+        f"  traced and compiled the training step in "
+        f"{1e3 * (time.perf_counter() - start):.0f} ms"
+    )
 
     losses, steps, start = [], 0, time.perf_counter()
     for epoch in range(epochs):
@@ -121,8 +127,11 @@ def train(epochs=30, batch=64, seed=0):
             losses.append(float(value))
             steps += 1
         right = accuracy(params, x_test, y_test)
-        progress(epoch + 1, epochs,
-                 f"loss {losses[-1]:.4f}  held-out accuracy {right:.1%}")
+        progress(
+            epoch + 1,
+            epochs,
+            f"loss {losses[-1]:.4f}  held-out accuracy {right:.1%}",
+        )
     return params, losses, right, time.perf_counter() - start, steps
 
 
@@ -148,12 +157,17 @@ def show_latency(params):
     compiled = cotan.jit(logits)
     host = cotan.device_get(params)
     np.testing.assert_allclose(
-        compiled(params, one), numpy_logits(host, x_test[:1]), rtol=1e-4,
-        atol=1e-4)
+        compiled(params, one),
+        numpy_logits(host, x_test[:1]),
+        rtol=1e-4,
+        atol=1e-4,
+    )
     ours = fastest(lambda: compiled(params, one))
     numpys = fastest(lambda: numpy_logits(host, x_test[:1]))
-    print(f"  one prediction: cotan {1e6 * ours:.1f} us, "
-          f"NumPy {1e6 * numpys:.1f} us ({numpys / ours:.1f} x)")
+    print(
+        f"  one prediction: cotan {1e6 * ours:.1f} us, "
+        f"NumPy {1e6 * numpys:.1f} us ({numpys / ours:.1f} x)"
+    )
 
 
 def plot(params, losses, path):
@@ -179,16 +193,31 @@ def plot(params, losses, path):
     grid.imshow(matrix, cmap="Blues")
     for i, j in np.ndindex(10, 10):
         if matrix[i, j]:
-            grid.text(j, i, matrix[i, j], ha="center", va="center", size=8,
-                      color="white" if matrix[i, j] > 20 else "black")
-    grid.set(title="Held-out images", xlabel="predicted", ylabel="true",
-             xticks=range(10), yticks=range(10))
+            grid.text(
+                j,
+                i,
+                matrix[i, j],
+                ha="center",
+                va="center",
+                size=8,
+                color="white" if matrix[i, j] > 20 else "black",
+            )
+    grid.set(
+        title="Held-out images",
+        xlabel="predicted",
+        ylabel="true",
+        xticks=range(10),
+        yticks=range(10),
+    )
     wrong_first = np.argsort(guess == y, kind="stable")[:20]
     for k, ax in zip(wrong_first, bottom.subplots(2, 10).flat, strict=True):
         ax.imshow(x[k].reshape(8, 8), cmap="gray_r")
         ok = guess[k] == y[k]
-        ax.set_title(f"{guess[k]}" if ok else f"{guess[k]} (is {y[k]})",
-                     size=9, color="black" if ok else "crimson")
+        ax.set_title(
+            f"{guess[k]}" if ok else f"{guess[k]} (is {y[k]})",
+            size=9,
+            color="black" if ok else "crimson",
+        )
         ax.axis("off")
     fig.savefig(path, dpi=110)
     print(f"  wrote {path}")
@@ -202,13 +231,18 @@ def main():
     os.makedirs(args.output, exist_ok=True)
 
     print("The gradient of a one-line function, as a jaxpr:")
-    print(cotan.make_jaxpr(cotan.grad(lambda x: cnp.sum(cnp.tanh(x))))(
-        cnp.ones(3)))
+    print(
+        cotan.make_jaxpr(cotan.grad(lambda x: cnp.sum(cnp.tanh(x))))(
+            cnp.ones(3)
+        )
+    )
     sizes = "-".join(map(str, LAYERS))
     print(f"\nTraining a {sizes} network on handwritten digits:")
     params, losses, right, seconds, steps = train(args.epochs)
-    print(f"  {steps} steps in {seconds:.2f} s: {steps / seconds:.0f} "
-          f"steps per second; held-out accuracy {right:.1%}")
+    print(
+        f"  {steps} steps in {seconds:.2f} s: {steps / seconds:.0f} "
+        f"steps per second; held-out accuracy {right:.1%}"
+    )
     show_latency(params)
     plot(params, losses, os.path.join(args.output, "digits.png"))
     if right < 0.97:

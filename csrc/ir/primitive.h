@@ -161,7 +161,7 @@ enum PrimitiveFlags : uint32_t {
   kSeesHalf = 4,  // .scalar takes f16/bf16 lanes as they are
   kNotDifferentiable = 8,  // output tangents are always zero
   kStageOnly = 16,         // has no meaning outside a jaxpr
-  kInPlace = 32,  // .kernel may write output i over operand i
+  kInPlace = 32,           // .kernel may write output i over operand i
 };
 
 struct Primitive {

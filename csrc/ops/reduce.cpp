@@ -167,8 +167,8 @@ constexpr bool is_bool_or_int(DType t) { return int_or_bool(t); }
       .jvp = JVP,                                               \
       .transpose = TRANSPOSE,                                   \
       .batch = reduce_batch,                                    \
-      .reduction = reduce_spec<Monoid::MONOID>,                            \
-      .print = reduce_print<Monoid::MONOID>,                 \
+      .reduction = reduce_spec<Monoid::MONOID>,                 \
+      .print = reduce_print<Monoid::MONOID>,                    \
   };                                                            \
   COTAN_REGISTER(NAME##_p)
 

@@ -294,7 +294,7 @@ constexpr std::vector<std::string> (*rev_print)(const Params&) = nullptr;
       .transpose = NAME##_transpose,     \
       .batch = NAME##_batch,             \
       .view = NAME##_view,               \
-      .print = NAME##_print,\
+      .print = NAME##_print,             \
       .cost = 0,                         \
   };                                     \
   COTAN_REGISTER(NAME##_p)

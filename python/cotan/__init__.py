@@ -13,9 +13,16 @@ Array([1., 1.], dtype=float32)
 import importlib
 import os
 
-from cotan import _dispatch, errors  # noqa: F401
-from cotan._core import __version__, devices, default_backend, local_devices  # noqa: F401
-from cotan._core import device_count, local_device_count, Device
+from cotan import _dispatch, errors
+from cotan._core import (  # noqa: F401
+    Device,
+    __version__,
+    default_backend,
+    device_count,
+    devices,
+    local_device_count,
+    local_devices,
+)
 from cotan._dispatch import Array
 from cotan._src import array as _array
 from cotan._src.settings import (

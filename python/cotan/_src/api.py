@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cotan import _core, _dispatch, dtypes, tree_util
+from cotan import _core, _dispatch, dtypes
 from cotan._src import avals
 from cotan._src.avals import ShapeDtypeStruct  # noqa: F401
 from cotan._tree_prefix import flatten_axes

@@ -7,9 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, errors
+from cotan._dispatch import Tracer
 from cotan._src import avals
-from cotan._dispatch import Array, Tracer
-
 
 # ---- printing
 
