@@ -355,7 +355,7 @@ Value right_shift(const Value& x, const Value& y) {
                 a, numeric(y));
 }
 
-// ---- three operands, products
+// ---- three operands
 
 Value where(const Value& cond, const Value& x, const Value& y) {
   Value both[] = {x, y};
@@ -371,58 +371,6 @@ Value where(const Value& cond, const Value& x, const Value& y) {
   if (!a.rank() && b.rank()) a = broadcast_to(a, shape);
   if (!b.rank() && a.rank()) b = broadcast_to(b, shape);
   return lax::select(c, a, b);
-}
-
-Value matmul(const Value& x, const Value& y) {
-  for (const Value* v : {&x, &y})
-    if (v->rank() == 0)
-      throw_value("matmul input operand ", v == &x ? 0 : 1,
-                  " must have ndim at least 1, but it has ndim 0");
-  Value both[] = {x, y};
-  TypeAndWeak t = result_type(both);
-  Value a = lax::convert(x, t.dtype, t.weak),
-        b = lax::convert(y, t.dtype, t.weak);
-  bool a1 = a.rank() == 1, b1 = b.rank() == 1;
-  int64_t ka = a.shape()[size_t(a.rank() - 1)];
-  int64_t kb = b.shape()[size_t(b1 ? 0 : b.rank() - 2)];
-  if (ka != kb)
-    throw_type(
-        "dot_general requires contracting dimensions to have the same "
-        "shape, got (",
-        ka, ",) and (", kb, ",).");
-  DotParams p;
-  if (a.rank() <= 2 || b.rank() <= 2) {
-    // One side has no batch: a single contraction, free axes in order.
-    p.lhs_contract = {a.rank() - 1};
-    p.rhs_contract = {b1 ? 0 : b.rank() - 2};
-    if (b.rank() <= 2) return lax::dot_general(a, b, p);
-    // a is 1-D or 2-D and b batched: the result's batch axes must lead.
-    Value r = lax::dot_general(a, b, p);  // [m?] + batch + [n]
-    return a1 ? r : move_axis(r, 0, r.rank() - 2);
-  }
-  Shape ab(a.shape().begin(), a.shape().end() - 2);
-  Shape bb(b.shape().begin(), b.shape().end() - 2);
-  Shape batch;
-  try {
-    batch = broadcast_shapes(std::vector<Shape>{ab, bb});
-  } catch (const Error& e) {
-    throw_type("matmul got ", e.message());
-  }
-  auto stretch = [&](const Value& v) {
-    Shape s = batch;
-    s.append(v.shape().end() - 2, v.shape().end());
-    return broadcast_to(v, s);
-  };
-  a = stretch(a);
-  b = stretch(b);
-  int64_t nb = int64_t(batch.size());
-  for (int64_t d = 0; d < nb; ++d) {
-    p.lhs_batch.push_back(d);
-    p.rhs_batch.push_back(d);
-  }
-  p.lhs_contract = {nb + 1};
-  p.rhs_contract = {nb};
-  return lax::dot_general(a, b, p);
 }
 
 }  // namespace cotan::jnp

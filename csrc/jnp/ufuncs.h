@@ -8,8 +8,9 @@ namespace cotan::jnp {
 #define COTAN_UNARY(name) Value name(const Value& x);
 COTAN_UNARY(negative)
 COTAN_UNARY(absolute)
-COTAN_UNARY(invert) COTAN_UNARY(sign) COTAN_UNARY(floor) COTAN_UNARY(
-    ceil) COTAN_UNARY(trunc) COTAN_UNARY(rint) COTAN_UNARY(exp) COTAN_UNARY(exp2)
+COTAN_UNARY(invert)
+COTAN_UNARY(sign) COTAN_UNARY(floor) COTAN_UNARY(ceil) COTAN_UNARY(
+    trunc) COTAN_UNARY(rint) COTAN_UNARY(exp) COTAN_UNARY(exp2)
     COTAN_UNARY(expm1) COTAN_UNARY(log) COTAN_UNARY(log2) COTAN_UNARY(
         log10) COTAN_UNARY(log1p) COTAN_UNARY(sin) COTAN_UNARY(cos)
         COTAN_UNARY(tan) COTAN_UNARY(arcsin) COTAN_UNARY(arccos) COTAN_UNARY(

@@ -161,7 +161,7 @@ Value value_from_python(PyObject* x, const char* what, int position,
   if (PyBool_Check(x))
     return scalar_value(Literal::from_int(DType::bool_, x == Py_True));
   // NumPy's float64 and complex128 are subclasses of Python's: they go first.
-  if (PyArray_CheckScalar(x)) {
+  if (PyArray_IsScalar(x, Generic)) {
     Object a(checked(PyArray_FromScalar(x, nullptr)));
     return value_from_numpy(a.get(), false);
   }

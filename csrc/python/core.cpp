@@ -259,4 +259,6 @@ PYBIND11_MODULE(_core, m) {
   bind_devices(m);
   bind_counters(m);
   bind_lax(m);
+  bind_numpy(m);
+  bind_indexing(m);
 }

@@ -11,6 +11,8 @@
 namespace cotan::python {
 
 void bind_lax(pybind11::module_& m);
+void bind_numpy(pybind11::module_& m);
+void bind_indexing(pybind11::module_& m);
 DType dtype_from(const pybind11::handle& dtype);  // also key dtypes
 
 }  // namespace cotan::python

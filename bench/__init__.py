@@ -1,1 +1,0 @@
-"""cotan beside NumPy and JAX: `make bench`."""

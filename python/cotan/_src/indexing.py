@@ -1,0 +1,171 @@
+"""`x[index]` and `x.at[index]`. The rules are in csrc/jnp/indexing.h."""
+
+from __future__ import annotations
+
+from cotan import _core
+
+# x[index]: static ints and slices, integer and boolean arrays, None, `...`.
+# Reading outside the array gives its nearest element.
+getitem = _core.getitem
+
+
+class At:
+    """`x.at[index]`: names a part of x, to read or to update.
+
+    >>> cnp.zeros(3).at[1].set(5.0)
+    Array([0., 5., 0.], dtype=float32)
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array):
+        self.array = array
+
+    def __getitem__(self, index):
+        return IndexUpdate(self.array, index)
+
+    def __repr__(self):
+        return f"At({self.array!r})"
+
+
+class IndexUpdate:
+    """A part of an array. Every method returns a new array of its dtype.
+
+    Keyword arguments of all methods:
+      mode: what happens outside the array. "drop" (default for updates) and
+        "fill" (reading; fill_value), "clip", or "promise_in_bounds".
+      indices_are_sorted, unique_indices: promises about index arrays.
+      wrap_negative_indices: negative indices count from the end.
+    """
+
+    __slots__ = ("array", "index")
+
+    def __init__(self, array, index):
+        self.array, self.index = array, index
+
+    def __repr__(self):
+        return f"IndexUpdate({self.array!r}, {self.index!r})"
+
+    def get(
+        self,
+        *,
+        indices_are_sorted=False,
+        unique_indices=False,
+        mode=None,
+        fill_value=None,
+        out_sharding=None,
+        wrap_negative_indices=True,
+    ):
+        """x[index], with a choice of what lies outside."""
+        return _core.get_at(
+            self.array,
+            self.index,
+            mode,
+            fill_value,
+            indices_are_sorted,
+            unique_indices,
+            wrap_negative_indices,
+        )
+
+    def _update(self, kind, values, options):
+        return _core.set_at(
+            kind,
+            self.array,
+            self.index,
+            values,
+            options.mode,
+            options.indices_are_sorted,
+            options.unique_indices,
+            options.wrap_negative_indices,
+        )
+
+    def apply(self, func, **options):
+        """x with func applied to x[index] (once, if an index repeats)."""
+        o = _Options(**options)
+        old = self.get(
+            mode="clip" if o.mode is None or o.mode == "drop" else o.mode,
+            wrap_negative_indices=o.wrap_negative_indices,
+        )
+        return self._update("set", func(old), o)
+
+    def divide(self, values, **options):
+        """x with x[index] divided by values."""
+        from cotan.numpy import divide, ones_like
+
+        scale = IndexUpdate(ones_like(self.array), self.index)
+        return divide(
+            self.array, scale._update("mul", values, _Options(**options))
+        )
+
+    def power(self, values, **options):
+        """x with x[index] raised to values."""
+        from cotan.numpy import ones_like, power
+
+        exponent = IndexUpdate(ones_like(self.array), self.index)
+        return power(
+            self.array, exponent._update("mul", values, _Options(**options))
+        )
+
+
+class _Options:
+    __slots__ = (
+        "mode",
+        "indices_are_sorted",
+        "unique_indices",
+        "wrap_negative_indices",
+    )
+
+    def __init__(
+        self,
+        *,
+        indices_are_sorted=False,
+        unique_indices=False,
+        mode=None,
+        out_sharding=None,
+        wrap_negative_indices=True,
+    ):
+        self.mode = mode
+        self.indices_are_sorted = indices_are_sorted
+        self.unique_indices = unique_indices
+        self.wrap_negative_indices = wrap_negative_indices
+
+
+def _update_method(name, kind, doc):
+    def update(
+        self,
+        values,
+        *,
+        indices_are_sorted=False,
+        unique_indices=False,
+        mode=None,
+        out_sharding=None,
+        wrap_negative_indices=True,
+    ):
+        return _core.set_at(
+            kind,
+            self.array,
+            self.index,
+            values,
+            mode,
+            indices_are_sorted,
+            unique_indices,
+            wrap_negative_indices,
+        )
+
+    update.__name__ = name
+    update.__qualname__ = f"IndexUpdate.{name}"
+    update.__doc__ = doc
+    return update
+
+
+for _name, _kind, _doc in (
+    ("set", "set", "x with x[index] replaced; of repeated indices one wins."),
+    ("add", "add", "x with values added to x[index]; repeats accumulate."),
+    ("subtract", "sub", "x with values subtracted from x[index]."),
+    ("sub", "sub", "x with values subtracted from x[index]."),
+    ("multiply", "mul", "x with x[index] multiplied by values."),
+    ("mul", "mul", "x with x[index] multiplied by values."),
+    ("min", "min", "x with the minimum of x[index] and values."),
+    ("max", "max", "x with the maximum of x[index] and values."),
+):
+    setattr(IndexUpdate, _name, _update_method(_name, _kind, _doc))
