@@ -95,7 +95,22 @@ TEST(cpu_program_dot) {
   check_compiled(matmul, {f32({5, 8, 9}), f32({5, 9, 7}, 2)});
   check_compiled(matmul, {f32({1, 64}), f32({64, 1}, 2)}, {.tolerance = 4});
   check_compiled(matmul, {f32({200, 64}), f32({64, 1}, 2)}, {.tolerance = 4});
+  // inlined: every width and height of a block, n = 1, f64
+  for (int64_t m : {1, 2, 5, 9})
+    for (int64_t n : {1, 3, 16, 20, 70, 200})
+      for (int64_t k : {1, 6, 7, 13})
+        check_compiled(matmul, {f32({m, k}), f32({k, n}, 2)},
+                       {.other_targets = m == 5});
+  check_compiled(matmul, {random_array(DType::f64, {5, 6}),
+                          random_array(DType::f64, {6, 9})});
   // bias and relu
+  check_compiled(
+      [&](Args x) {
+        Value y = matmul(x.first(2))[0];
+        y = add(y, cotan::lax::broadcast_in_dim(x[2], y.shape(), {1}));
+        return one(lax::max(y, constant_like(y, 0)));
+      },
+      {f32({3, 50}), f32({50, 70}, 2), f32({70}, 3)}, {.tolerance = 4});
   check_compiled(
       [&](Args x) {
         Value y = matmul(x.first(2))[0];

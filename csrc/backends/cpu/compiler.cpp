@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "backends/cpu/compile_stats.h"
+#include "backends/cpu/emit_small_gemm.h"
 #include "backends/cpu/program_emitter.h"
 #include "backends/cpu/split_epilogues.h"
 #include "backends/cpu/step_program.h"
@@ -45,7 +46,9 @@ Ref<Executable> compile_now(const JaxprRef& jaxpr,
   plan.fuse = options.fuse;
   plan.specialise_small = options.specialise_small;
   plan.vector_registers = target.vector_registers;
-  ProgramRef program = split_epilogues(plan_program(jaxpr, plan));
+  ProgramRef program =
+      split_epilogues(plan_program(jaxpr, plan),
+                      [](const GemmStep& s) { return is_small_gemm(s.gemm); });
   throw_if_interrupted();
   std::unique_ptr<ProgramCode> code = compile_program(*program, target);
   return make_ref<CpuExecutable>(input_specs(*program), output_specs(*program),

@@ -21,6 +21,7 @@ struct KernelArgs {
   llvm::Value* begin = nullptr;  // grid iterations, i64
   llvm::Value* end = nullptr;
   llvm::Value* parked = nullptr;  // ptr, null if there are no slots
+  int width = 0;                  // lanes; 0: kernel_width()
 };
 
 // A vector's position on the lane axis, and what has been computed there.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "backends/cpu/compile_stats.h"
+#include "backends/cpu/emit_small_gemm.h"
 #include "backends/cpu/kernel_emitter.h"
 #include "base/error.h"
 #include "runtime/host.h"
@@ -286,6 +287,10 @@ class ProgramEmitter {
   }
 
   void emit(const GemmStep& s) {
+    if (is_small_gemm(s.gemm)) {
+      inline_gemm(s);
+      return;
+    }
     COTAN_CHECK(!s.epilogue);
     size_t index = out_->gemm_calls.size();
     out_->gemm_calls.push_back(
@@ -293,10 +298,21 @@ class ProgramEmitter {
     llvm::Type* ptr = b_.getPtrTy();
     auto call = function("cotan_call_gemm", b_.getInt32Ty(),
                          {ptr, ptr, ptr, ptr, ptr, ptr});
-    check(b_.CreateCall(
-        call, {rt_, external(cat("gemm.", index)), address(s.lhs),
-               address(s.rhs), address(s.out),
-               llvm::ConstantPointerNull::get(b_.getPtrTy())}));
+    check(b_.CreateCall(call, {rt_, external(cat("gemm.", index)),
+                               address(s.lhs), address(s.rhs), address(s.out),
+                               llvm::ConstantPointerNull::get(b_.getPtrTy())}));
+  }
+
+  void inline_gemm(const GemmStep& s) {
+    SmallGemmArgs args{.gemm = s.gemm,
+                       .lhs = address(s.lhs),
+                       .rhs = address(s.rhs),
+                       .meta = s.meta,
+                       .operands = {}};
+    args.epilogue = s.epilogue.get();
+    if (!s.epilogue) args.out = address(s.out);
+    for (BufferId id : s.operands) args.operands.push_back(address(id));
+    emit_small_gemm(b_, target_, args);
   }
 
   // Pointers of in, then out, in list_; gives where out starts.

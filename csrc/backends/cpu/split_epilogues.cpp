@@ -34,17 +34,18 @@ KernelRef load_product(const Kernel& epilogue) {
 
 }  // namespace
 
-ProgramRef split_epilogues(const ProgramRef& program) {
+ProgramRef split_epilogues(const ProgramRef& program,
+                           bool (*keep)(const GemmStep&)) {
   bool any = false;
   for (const Step& s : program->steps)
-    if (auto* g = std::get_if<GemmStep>(&s)) any |= bool(g->epilogue);
+    if (auto* g = std::get_if<GemmStep>(&s)) any |= g->epilogue && !keep(*g);
   if (!any) return program;
   auto p = make_ref<Program>(*program);
   p->steps.clear();
   int64_t base = align64(p->arena_bytes);
   for (const Step& s : program->steps) {
     auto* g = std::get_if<GemmStep>(&s);
-    if (!g || !g->epilogue) {
+    if (!g || !g->epilogue || keep(*g)) {
       p->steps.push_back(s);
       continue;
     }

@@ -164,7 +164,8 @@ class StepProgram final : public Executable {
 
 Ref<Executable> make_step_program(const ProgramRef& program,
                                   const TargetSpec& target) {
-  return make_ref<StepProgram>(split_epilogues(program), target);
+  return make_ref<StepProgram>(
+      split_epilogues(program, [](const GemmStep&) { return false; }), target);
 }
 
 }  // namespace cotan::cpu
