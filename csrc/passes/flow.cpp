@@ -11,6 +11,7 @@ namespace {
 // Fewer rows than this are too few for the threads, so long rows are cut.
 constexpr int64_t kFewRows = 4;
 constexpr int64_t kManyElements = 256 << 10;
+constexpr int64_t kManyColumns = 1024;
 
 bool is_arg(Monoid m) { return m == Monoid::argmax || m == Monoid::argmin; }
 
@@ -267,8 +268,11 @@ class Builder {
       return n > kRowPiece && before < kFewRows && n * before >= kManyElements
                  ? kRowPiece
                  : 0;
-    // Columns accumulate in memory, so 16-bit results need a second step.
-    return n > kColumnPiece || (is_half(t) && n > 1) ? kColumnPiece : 0;
+    // Few columns leave threads idle unless the rows are cut. 16-bit results
+    // need a second step: columns accumulate in memory.
+    const bool cut =
+        n > kPanelRows || (n > kColumnPiece && after < kManyColumns);
+    return cut || (is_half(t) && n > 1) ? kColumnPiece : 0;
   }
 
   // Whether dimensions first..last of v can be walked as one axis wherever v

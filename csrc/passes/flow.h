@@ -17,6 +17,9 @@ struct FlowValue {
   int64_t bytes() const { return size() * itemsize(dtype); }
 };
 
+// The longest reduced axis that is walked for a block of columns at a time.
+inline constexpr int64_t kPanelRows = 2048;
+
 enum class FlowKind : uint8_t {
   view,
   reinterpret,  // the operand's bytes as another dtype and shape

@@ -13,8 +13,7 @@ class Fuser {
  private:
   static constexpr float kMaxCost = 600;
   static constexpr int32_t kMaxStreams = 14;
-  static constexpr float kFree = 4;           // recomputed without thought
-  static constexpr int64_t kMaxPanel = 2048;  // rows of a panel
+  static constexpr float kFree = 4;  // recomputed without thought
 
   // ---- values and demands
   const FlowValue& value(int32_t v) const { return g_.values[size_t(v)]; }

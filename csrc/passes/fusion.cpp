@@ -508,15 +508,19 @@ void Fuser::reduce_op(int32_t i) {
 bool Fuser::reduce_axes(const FlowOp& op, Group& to, const Access& a,
                         Affine* index, AxisMask* axes) {
   AxisMask dep = 0;
-  if (to.kind != Group::kernel || to.space.ragged_outer >= 0) return false;
+  if (to.kind != Group::kernel) return false;
   if (!covers(a, to.space, &dep)) return false;
   const Shape& in = value(op.in[0]).shape;
   const int64_t n = in[size_t(op.axis)];
   const bool row = size_t(op.axis) + 1 == in.size();
   AxisMask rest = to.space.all() & ~dep;
+  if (to.space.ragged_outer >= 0 &&
+      (rest == 0 || (rest >> to.space.ragged_outer & 1) ||
+       (rest >> to.space.ragged_inner & 1)))
+    return false;
   if (rest == 0) {  // the group is per row so far: it gets the axis
     if (!to.reduced.empty() || (n < 32 && to.cost > 8)) return false;
-    if (!row && (n > kMaxPanel || in.back() < 16)) return false;
+    if (!row && (n > kPanelRows || in.back() < 16)) return false;
     int32_t axis = to.space.add(n);
     if (!row) {
       auto& order = to.space.order;
@@ -542,7 +546,7 @@ bool Fuser::reduce_axes(const FlowOp& op, Group& to, const Access& a,
     if (r.axes == rest) continue;
     if (panel || (r.axes & rest)) return false;
   }
-  if (panel && (n > kMaxPanel || to.space.extents[size_t(lane)] < 16))
+  if (panel && (n > kPanelRows || to.space.extents[size_t(lane)] < 16))
     return false;
   *axes = rest;
   return true;

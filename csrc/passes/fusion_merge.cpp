@@ -59,12 +59,11 @@ bool Fuser::map_dimension(const Group& keep, const Affine& f, const Group& gone,
   return true;
 }
 
-// Axes that the shared value does not vary on: the rows that each group's
-// consumed reductions walk.
+// Axes that the shared value does not vary on: the rows that consumed
+// reductions of one group or both walk. They become the same axes.
 bool Fuser::map_rest(const Group& keep, AxisMask free_keep, const Group& gone,
                      AxisMask free_gone, Mapping* m) const {
   if (free_gone == 0) return free_keep == 0 || free_keep == keep.red;
-  if (free_gone != gone.red) return false;
   auto axes = [](const Space& s, AxisMask mask) {
     SmallVector<int32_t, 4> list;
     for (int32_t a : s.order)
@@ -73,7 +72,7 @@ bool Fuser::map_rest(const Group& keep, AxisMask free_keep, const Group& gone,
   };
   auto theirs = axes(gone.space, free_gone);
   if (free_keep == 0) {
-    if (keep.red) return false;
+    if (keep.red || free_gone != gone.red) return false;
     for (int32_t b : theirs) {
       auto axis = int32_t(keep.space.extents.size() + m->added.size());
       m->added.push_back(gone.space.extents[size_t(b)]);
@@ -81,11 +80,15 @@ bool Fuser::map_rest(const Group& keep, AxisMask free_keep, const Group& gone,
     }
     return true;
   }
+  const bool rows =
+      (free_keep == keep.red && (free_gone == gone.red || gone.red == 0)) ||
+      (keep.red == 0 && free_gone == gone.red);
   auto ours = axes(keep.space, free_keep);
-  if (free_keep != keep.red || ours.size() != theirs.size()) return false;
+  if (!rows || ours.size() != theirs.size()) return false;
   for (size_t i = 0; i < ours.size(); ++i) {
     if (keep.space.extents[size_t(ours[i])] !=
-        gone.space.extents[size_t(theirs[i])])
+            gone.space.extents[size_t(theirs[i])] ||
+        keep.space.is_ragged(ours[i]) || gone.space.is_ragged(theirs[i]))
       return false;
     m->to[size_t(theirs[i])] = axis_index(ours[i]);
   }

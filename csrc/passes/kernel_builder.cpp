@@ -89,7 +89,8 @@ class NodeBuilder {
     return expand(v, value(v).shape.empty() ? scalar_access() : a);
   }
 
-  int32_t literal(const Literal& l) {
+  int32_t literal(Literal l) {
+    l.weak_type = false;
     for (size_t i = 0; i < k().nodes.size(); ++i)
       if (k().nodes[i].kind == NodeKind::literal && k().nodes[i].literal == l)
         return int32_t(i);
@@ -97,7 +98,6 @@ class NodeBuilder {
     n.kind = NodeKind::literal;
     n.dtype = l.dtype;
     n.literal = l;
-    n.literal.weak_type = false;
     n.baked = worth_baking(l);
     return add(std::move(n));
   }

@@ -239,7 +239,7 @@ class Shaper {
     if (k_.schedule == Schedule::panel || column) {
       int64_t rows = k_.axes[size_t(k_.rank() - 2)];
       int64_t block =
-          column ? 4096
+          column ? std::clamp<int64_t>(lanes / 8 / 64 * 64, 512, 4096)
                  : std::max<int64_t>(
                        64, (kChunk / 2 / std::max<int64_t>(rows, 1) + 63) / 64 *
                                64);
