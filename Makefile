@@ -59,7 +59,13 @@ dev: $(BUILD)/build.ninja $(VENV)/run.installed $(VENV)/package.pth
 	@ninja -C $(BUILD) -j $(JOBS)
 
 demo: dev $(VENV)/demo.installed
-	@$(PY) examples/digits.py
+	@$(PY) examples/digits.py $(DEMO)
+	$(say) "The same library from C++, without Python"
+	@cmake -S examples/cpp -B $(BUILD)/examples -G Ninja --log-level=WARNING \
+	  -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_PREFIX_PATH=$$($(PY) -m cotan.config --prefix) >/dev/null
+	@cmake --build $(BUILD)/examples >/dev/null
+	@$(BUILD)/examples/logistic
 
 test: dev $(VENV)/test.installed $(VENV)/dev.installed
 	$(say) "Testing"

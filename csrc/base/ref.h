@@ -20,8 +20,15 @@ class RefCounted {
   void retain() const noexcept {
     count_.fetch_add(1, std::memory_order_relaxed);
   }
+  // The first reference, to an object that nobody else can see yet.
+  void retain_first() const noexcept {
+    count_.store(1, std::memory_order_relaxed);
+  }
+  // A sole owner needs no read-modify-write: nobody is left to race with.
   void release() const noexcept {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (count_.load(std::memory_order_acquire) == 1 ||
+        count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
   }
   bool is_unique() const noexcept {
     return count_.load(std::memory_order_acquire) == 1;
@@ -74,7 +81,9 @@ class Ref {
 
 template <class T, class... Args>
 Ref<T> make_ref(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  T* p = new T(std::forward<Args>(args)...);
+  p->retain_first();
+  return Ref<T>::adopt(p);
 }
 
 }  // namespace cotan

@@ -36,8 +36,8 @@ Literal extreme(DType t, bool greatest) {
     return Literal::from_complex(t, {inf, inf});
   }
   if (is_float(t))
-    return Literal::from_double(t, greatest ? __builtin_inf()
-                                            : -__builtin_inf());
+    return Literal::from_double(t,
+                                greatest ? __builtin_inf() : -__builtin_inf());
   if (t == DType::bool_) return Literal::from_int(t, greatest);
   if (is_unsigned_int(t)) return Literal::from_int(t, greatest ? -1 : 0);
   int64_t top = int64_t(~uint64_t{0} >> (65 - bit_width(t)));
@@ -48,11 +48,16 @@ Literal extreme(DType t, bool greatest) {
 
 Literal monoid_identity(Monoid m, DType t) {
   switch (m) {
-    case Monoid::prod: return Literal::from_double(t, 1);
-    case Monoid::max: return extreme(t, false);
-    case Monoid::min: return extreme(t, true);
-    case Monoid::and_: return Literal::from_int(t, -1);
-    default: return Literal::from_int(t, 0);
+    case Monoid::prod:
+      return Literal::from_double(t, 1);
+    case Monoid::max:
+      return extreme(t, false);
+    case Monoid::min:
+      return extreme(t, true);
+    case Monoid::and_:
+      return Literal::from_int(t, -1);
+    default:
+      return Literal::from_int(t, 0);
   }
 }
 

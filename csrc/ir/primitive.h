@@ -161,7 +161,7 @@ enum PrimitiveFlags : uint32_t {
   kSeesHalf = 4,  // .scalar takes f16/bf16 lanes as they are
   kNotDifferentiable = 8,  // output tangents are always zero
   kStageOnly = 16,         // has no meaning outside a jaxpr
-  kInPlace = 32,  // .kernel may write output i over operand i
+  kInPlace = 32,           // .kernel may write output i over operand i
 };
 
 struct Primitive {
@@ -206,6 +206,8 @@ struct Primitive {
   // Dead outputs of a call-like primitive.
   void (*dce)(Eqn&, const std::vector<bool>& used_outputs) = nullptr;
   uint32_t (*effects)(const Params&) = nullptr;
+  // "name=value" items of the params as jaxprs print them; default: all.
+  std::vector<std::string> (*print)(const Params&) = nullptr;
   // Vector operations per element, for fusion decisions.
   float cost = 1;
 };

@@ -94,6 +94,14 @@ class FieldPrinter final : public ParamVisitor {
   bool first_ = true, started_ = false;
 };
 
+// What calls carry for the transforms is not shown.
+void hide_internal(std::vector<std::string>& items) {
+  std::erase_if(items, [](const std::string& s) {
+    return s.starts_with("num_known=") || s.starts_with("num_consts=") ||
+           s.starts_with("fun=");
+  });
+}
+
 std::string indent_lines(const std::string& text, const char* by) {
   std::string out;
   for (char c : text) {
@@ -165,8 +173,14 @@ class Printer {
     std::string operands;
     for (Atom a : e.in) operands += ' ' + print_atom(j, a, names);
     FieldPrinter fields([this](const Jaxpr& sub) { return print(sub); });
-    e.params.visit(fields);
-    std::vector<std::string> items = fields.take();
+    std::vector<std::string> items;
+    if (e.prim->print) {
+      items = e.prim->print(e.params);
+    } else {
+      e.params.visit(fields);
+      items = fields.take();
+    }
+    if (e.prim->inlined) hide_internal(items);
     std::string left;
     for (Var v : e.out) left += bind(j, v, names, used[size_t(v)]) + ' ';
     left += cat("= ", e.prim->name);

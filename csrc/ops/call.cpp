@@ -105,7 +105,7 @@ Values call_transpose(const TransposeArgs& a) {
   Values args(a.x.begin(), a.x.begin() + n);
   Avals out = p.jaxpr->out_avals();
   for (size_t i = 0; i < a.ct.size(); ++i)
-    args.push_back(a.ct[i] ? a.ct[i] : zeros(out[i]));
+    args.push_back(a.ct[i] ? a.ct[i] : zeros_of(out[i]));
   Values ct = bind_call(t, args, p.name);
   Values result(n);
   result.append(ct.begin(), ct.end());

@@ -149,7 +149,7 @@ class CustomVjpTangent final : public TangentFn {
     size_t skip = t.size() - in_.size();  // staged constants have no rule
     for (size_t i = 0; i < in_.size(); ++i) {
       const Value& ti = t[skip + i];
-      x.push_back(ti ? ti : zeros(tangent_aval(in_[i])));
+      x.push_back(ti ? ti : zeros_of(tangent_aval(in_[i])));
     }
     return bind_all(custom_lin_p, x, params_);
   }
@@ -182,7 +182,7 @@ Values custom_lin_transpose(const TransposeArgs& a) {
   size_t nr = size_t(p.num_residuals);
   Values x(a.x.begin(), a.x.begin() + nr);
   for (size_t i = 0; i < a.ct.size(); ++i)
-    x.push_back(a.ct[i] ? a.ct[i] : zeros(p.out[i]));
+    x.push_back(a.ct[i] ? a.ct[i] : zeros_of(p.out[i]));
   Values ct = callable(p.bwd).call(x);
   COTAN_CHECK(ct.size() == a.x.size() - nr);
   Values out(nr);

@@ -238,6 +238,22 @@ void dot_eval(const EvalArgs& a) {
   dot_loops<uint64_t>(a, p);  // wraps like every integer type
 }
 
+std::vector<std::string> dot_print(const Params& params) {
+  const auto& p = params.as<DotParams>();
+  auto list = [](const Axes& axes) {
+    std::string out = "[";
+    append_joined(out, axes, ", ");
+    return out += ']';
+  };
+  std::vector<std::string> items{cat(
+      "dimension_numbers=((", list(p.lhs_contract), ", ", list(p.rhs_contract),
+      "), (", list(p.lhs_batch), ", ", list(p.rhs_batch), "))")};
+  if (p.preferred)
+    items.push_back(cat("preferred_element_type=", dtype_name(*p.preferred)));
+  if (!p.precision.empty()) items.push_back(cat("precision=", p.precision));
+  return items;
+}
+
 }  // namespace
 
 constinit const Primitive dot_general_p = {
@@ -251,6 +267,7 @@ constinit const Primitive dot_general_p = {
       const auto& p = a.params.as<DotParams>();
       return {p.lhs_contract, p.rhs_contract, p.lhs_batch, p.rhs_batch};
     },
+    .print = dot_print,
     .cost = 100,
 };
 COTAN_REGISTER(dot_general_p);

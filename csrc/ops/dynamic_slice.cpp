@@ -133,7 +133,7 @@ void slice_eval(const EvalArgs& a) {
 Values slice_transpose(const TransposeArgs& a) {
   Values out(a.x.size());
   out[0] =
-      lax::dynamic_update_slice(zeros(a.avals[0]), a.ct[0], a.x.subspan(1));
+      lax::dynamic_update_slice(zeros_of(a.avals[0]), a.ct[0], a.x.subspan(1));
   return out;
 }
 
@@ -204,7 +204,7 @@ Values update_transpose(const TransposeArgs& a) {
   Values out(a.x.size());
   auto starts = a.x.subspan(2);
   if (!a.x[0])
-    out[0] = lax::dynamic_update_slice(a.ct[0], zeros(a.avals[1]), starts);
+    out[0] = lax::dynamic_update_slice(a.ct[0], zeros_of(a.avals[1]), starts);
   if (!a.x[1]) out[1] = lax::dynamic_slice(a.ct[0], starts, a.avals[1].shape);
   return out;
 }
@@ -299,8 +299,7 @@ Values wrap_starts(std::span<const int64_t> shape,
       Value zero = constant_like(s, 0);
       Value extent =
           scalar_value(Literal::from_int(s.dtype(), shape[i], s.weak_type()));
-      Value negative = lt(s, zero);
-      out.push_back(select(negative, add(s, extent), s));
+      out.push_back(select(lt(s, zero), add(s, extent), s));
     }
   }
   return out;

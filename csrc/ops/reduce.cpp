@@ -42,6 +42,14 @@ Reduction reduce_spec(const LowerArgs& a) {
   return {M, std::move(axes)};
 }
 
+template <Monoid M>
+std::vector<std::string> reduce_print(const Params& params) {
+  std::vector<std::string> items{
+      cat("axes=", tuple_string(params.as<ReduceParams>().axes))};
+  if (M == Monoid::sum) items.push_back("out_sharding=None");
+  return items;
+}
+
 // Axes of an operand whose batch axis is at `dim`.
 Axes around_batch(const Axes& axes, int64_t dim) {
   Axes r;
@@ -160,6 +168,7 @@ constexpr bool is_bool_or_int(DType t) { return int_or_bool(t); }
       .transpose = TRANSPOSE,                                   \
       .batch = reduce_batch,                                    \
       .reduction = reduce_spec<Monoid::MONOID>,                 \
+      .print = reduce_print<Monoid::MONOID>,                    \
   };                                                            \
   COTAN_REGISTER(NAME##_p)
 

@@ -106,7 +106,7 @@ Dual scatter_overlapping_jvp(const JvpArgs& a) {
   ids = lax::add(ids, lax::constant_like(ids, 1));
   ids = lax::broadcast_in_dim(ids, updates.shape(), dims);
   Value winners = lax::scatter(
-      ScatterKind::set, zeros(Aval{t, false, x.shape()}), indices, ids, p);
+      ScatterKind::set, zeros_of(Aval{t, false, x.shape()}), indices, ids, p);
 
   Value kept, t_out = zeros_like(x);
   if (a.t[0])
@@ -138,7 +138,7 @@ Values scatter_set_transpose(const TransposeArgs& a) {
         "unique_indices=True");
   Values out = {nullptr, nullptr, nullptr};
   if (!a.x[0])
-    out[0] = bind1(a.self, {a.ct[0], a.x[1], zeros(a.avals[2])}, a.params);
+    out[0] = bind1(a.self, {a.ct[0], a.x[1], zeros_of(a.avals[2])}, a.params);
   if (!a.x[2]) out[2] = gather_windows(a.ct[0], a.x[1], p, a.avals[2].shape);
   return out;
 }

@@ -258,6 +258,32 @@ View slice_view(const ViewArgs& a) {
 
 }  // namespace
 
+namespace {
+
+std::vector<std::string> broadcast_in_dim_print(const Params& params) {
+  const Axes& dims = params.as<BroadcastParams>().dims;
+  if (dims.empty()) return {};
+  return {cat("broadcast_dimensions=", tuple_string(dims))};
+}
+std::vector<std::string> reshape_print(const Params& params) {
+  return {"dimensions=None",
+          cat("new_sizes=", tuple_string(params.as<ReshapeParams>().shape)),
+          "sharding=None"};
+}
+std::vector<std::string> slice_print(const Params& params) {
+  const auto& p = params.as<SliceParams>();
+  bool unit = std::all_of(p.strides.begin(), p.strides.end(),
+                          [](int64_t s) { return s == 1; });
+  return {cat("limit_indices=", tuple_string(p.limit)),
+          cat("start_indices=", tuple_string(p.start)),
+          cat("strides=", unit ? "None" : tuple_string(p.strides))};
+}
+constexpr std::vector<std::string> (*squeeze_print)(const Params&) = nullptr;
+constexpr std::vector<std::string> (*transpose_print)(const Params&) = nullptr;
+constexpr std::vector<std::string> (*rev_print)(const Params&) = nullptr;
+
+}  // namespace
+
 #define COTAN_VIEW(NAME)                 \
   constinit const Primitive NAME##_p = { \
       .name = #NAME,                     \
@@ -268,6 +294,7 @@ View slice_view(const ViewArgs& a) {
       .transpose = NAME##_transpose,     \
       .batch = NAME##_batch,             \
       .view = NAME##_view,               \
+      .print = NAME##_print,             \
       .cost = 0,                         \
   };                                     \
   COTAN_REGISTER(NAME##_p)
@@ -330,7 +357,7 @@ Value lax::full(Shape shape, const Literal& fill) {
   return broadcast_in_dim(x, std::move(shape), {});
 }
 
-Value zeros(const Aval& aval) {
+Value zeros_of(const Aval& aval) {
   return lax::full(aval.shape,
                    Literal::from_double(aval.dtype, 0, aval.weak_type));
 }

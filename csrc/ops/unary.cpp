@@ -66,11 +66,12 @@ COTAN_MATH(rsqrt, rsqrt, 32, is_inexact, D(lax::mul(C(-0.5), lax::div(y, x))))
 
 namespace {
 
-// tanh' = 1 - y^2 as (1 - y)(1 + y), in the order JAX takes: t and t*y.
+// tanh' = (1 + y)(1 - y), in the order that JAX takes.
 Dual tanh_jvp(const JvpArgs& a) {
   Value y = bind1(a.self, a.x, a.params);
-  Value scaled = lax::mul(a.t[0], lax::sub(constant_like(y, 1), y));
-  return {{y}, {add_any(scaled, lax::mul(scaled, y))}};
+  Value rest = lax::sub(constant_like(y, 1), y);
+  const Value& t = a.t[0];
+  return {{y}, {lax::mul(lax::add(t, lax::mul(t, y)), rest)}};
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ TracedGraph transpose_jaxpr(const JaxprRef& linear, size_t num_known) {
           Values ct =
               backward_pass(*linear, a.first(num_known), a.subspan(num_known));
           for (size_t i = 0; i < ct.size(); ++i)
-            if (!ct[i]) ct[i] = zeros(in[num_known + i]);
+            if (!ct[i]) ct[i] = zeros_of(in[num_known + i]);
           return ct;
         };
         return trace_named(backward, types, *linear, reusable);

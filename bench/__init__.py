@@ -1,0 +1,1 @@
+"""cotan beside NumPy and JAX: `make bench`."""
