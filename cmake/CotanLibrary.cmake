@@ -22,6 +22,10 @@ target_link_options(
   # has to stay one object between libcotan and an executable that names it.
   LINKER:-Bsymbolic-functions
   LINKER:--gc-sections)
+if(NOT COTAN_SANITIZE)
+  # The sanitizers' runtime comes with the executable; else nothing is missing.
+  target_link_options(cotan PRIVATE LINKER:-z,defs)
+endif()
 install(TARGETS cotan LIBRARY DESTINATION cotan/lib)
 
 # Headers: csrc/x/y.h becomes include/cotan/x/y.h, with its includes rewritten
