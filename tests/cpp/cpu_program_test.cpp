@@ -220,6 +220,52 @@ TEST(cpu_program_views) {
       {5, 40});
 }
 
+TEST(cpu_program_dot_epilogues) {
+  auto matmul = [](const Value& a, const Value& b) {
+    DotParams p;
+    int64_t r = a.rank();
+    p.lhs_contract = {r - 1};
+    p.rhs_contract = {r - 2};
+    for (int64_t d = 0; d < r - 2; ++d) {
+      p.lhs_batch.push_back(d);
+      p.rhs_batch.push_back(d);
+    }
+    return dot_general(a, b, p);
+  };
+  auto bias = [](const Value& y, const Value& b) {
+    return add(
+        y, cotan::lax::broadcast_in_dim(b, y.shape(), {int64_t(y.rank()) - 1}));
+  };
+  Function relu = [&](Args x) {
+    Value y = bias(matmul(x[0], x[1]), x[2]);
+    return one(lax::max(y, constant_like(y, 0)));
+  };
+  CompiledOptions loose{.tolerance = 20};
+  check_compiled(relu, {f32({65, 50}), f32({50, 70}, 2), f32({70}, 3)}, loose);
+  check_compiled(relu, {f32({7, 3000}), f32({3000, 65}, 2), f32({65}, 3)},
+                 {.tolerance = 300});
+  check_compiled(relu, {f32({300, 90}), f32({90, 1}, 2), f32({1}, 3)}, loose);
+  check_compiled(relu, {f32({3, 33, 20}), f32({3, 20, 50}, 2), f32({50}, 3)},
+                 loose);
+  check_compiled(
+      [&](Args x) {
+        return one(add(tanh(bias(matmul(x[0], x[1]), x[2])), x[3]));
+      },
+      {f32({40, 30}), f32({30, 50}, 2), f32({50}, 3), f32({40, 50}, 4)}, loose);
+  // Several results, one of them of another dtype.
+  check_compiled(
+      [&](Args x) {
+        Value y = bias(matmul(x[0], x[1]), x[2]);
+        return Values{gt(y, constant_like(y, 0)), y, convert(y, DType::bf16)};
+      },
+      {f32({40, 30}), f32({30, 50}, 2), f32({50}, 3)}, loose);
+  for (DType t : {DType::f64, DType::bf16, DType::f16, DType::i32})
+    check_compiled(relu,
+                   {random_array(t, {40, 30}), random_array(t, {30, 50}, -2, 2),
+                    random_array(t, {50}, -2, 2)},
+                   loose);
+}
+
 TEST(cpu_program_cache) {
   auto f = [](Args x) { return one(sin(mul(x[0], x[0]))); };
   Values x = {f32({33})};

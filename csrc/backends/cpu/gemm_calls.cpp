@@ -7,8 +7,10 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <unordered_map>
 
 #include "backends/cpu/compile_stats.h"
+#include "backends/cpu/emit_epilogue.h"
 #include "backends/cpu/gemm/gemm_emitter.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/kernel_emitter.h"
@@ -51,9 +53,15 @@ struct Table {
   std::vector<Ref<LoadedCode>> code;
 };
 using TableKey = std::tuple<const TargetSpec*, DType, DType, DType, DType>;
+using EpilogueTables =
+    std::unordered_map<KernelRef, Table, KernelCodeHash, KernelSameCode>;
 struct Tables {
   std::mutex mutex;
-  std::map<TableKey, Table> tables;
+  std::map<TableKey, Table> plain;
+  std::map<std::pair<TableKey, int>, EpilogueTables> fused;  // int: kept
+  Table& find(const TableKey& key, const FusedEpilogue& e) {
+    return e.kernel ? fused[{key, e.kept}][e.kernel] : plain[key];
+  }
 };
 Tables& tables() {
   static Tables* t = new Tables();  // outlives static destructors
@@ -62,7 +70,32 @@ Tables& tables() {
 // After so many shapes compile what serves all of them.
 constexpr int kExactRounds = 6;
 
-void compile_slots(Table& t, GemmSlots slots, const TargetSpec& target) {
+// One vector of the product through the epilogue.
+llvm::Value* apply_epilogue(Builder& b, const FusedEpilogue& e,
+                            const TargetSpec& target, DType compute,
+                            llvm::Value* sum, const EpilogueCtx& ctx) {
+  auto pointer = [&](size_t i) {
+    auto* load = b.CreateAlignedLoad(
+        b.getPtrTy(),
+        b.CreateConstInBoundsGEP1_64(b.getPtrTy(), ctx.args, uint64_t(i)),
+        llvm::Align(8));
+    load->setMetadata(llvm::LLVMContext::MD_invariant_load,
+                      llvm::MDNode::get(b.getContext(), {}));
+    return load;
+  };
+  KernelArgs args;
+  args.meta = pointer(0);
+  for (size_t i = 0; i < e.kernel->operands.size(); ++i)
+    args.operands.push_back(pointer(1 + i));
+  args.width = ctx.lanes;
+  EpilogueEmitter emitter(b, target, *e.kernel, args);
+  Scalar r = emitter.store_others(e.kept, make_scalar(compute, sum), ctx.batch,
+                                  ctx.row, ctx.col, ctx.mask);
+  return value_of(r);
+}
+
+void compile_slots(Table& t, GemmSlots slots, const TargetSpec& target,
+                   const FusedEpilogue& fused) {
   int64_t start = now_ns();
   GemmSpec spec;
   spec.types = t.kernels.types;
@@ -71,7 +104,17 @@ void compile_slots(Table& t, GemmSlots slots, const TargetSpec& target) {
   spec.slots = slots;
   CompileSession session(target);
   auto module = session.new_module("gemm");
-  auto names = emit_gemm_kernels(*module, spec, nullptr, "g");
+  Epilogue epilogue;
+  if (fused.kernel) {
+    spec.epilogue = "fused";
+    epilogue.rolled = fused.kernel->cost > 6;
+    epilogue.apply = [&](llvm::IRBuilder<>& b, llvm::Value* sum,
+                         const EpilogueCtx& ctx) {
+      return apply_epilogue(b, fused, target, spec.types.compute, sum, ctx);
+    };
+  }
+  auto names =
+      emit_gemm_kernels(*module, spec, fused.kernel ? &epilogue : nullptr, "g");
   for (auto& [slot, name] : names)
     set_function_attributes(*module->getFunction(name), target);
   Ref<LoadedCode> code = link_object(session.compile(std::move(module)));
@@ -87,18 +130,19 @@ void compile_slots(Table& t, GemmSlots slots, const TargetSpec& target) {
 }
 
 void find_kernels(GemmCall& call, const GemmTypes& types,
-                  const TargetSpec& target, bool any_shape) {
+                  const TargetSpec& target, const FusedEpilogue& epilogue,
+                  bool any_shape) {
   Tables& all = tables();
   TableKey key{&target, types.a, types.b, types.compute, types.out};
   std::lock_guard lock(all.mutex);
-  Table& t = all.tables[key];
+  Table& t = all.find(key, epilogue);
   t.kernels.types = types;
   t.kernels.tiling = gemm_tiling(gemm_target(target), types.compute);
   GemmSlots needed = gemm_needed_slots(call.plan, t.kernels.tiling);
   GemmSlots missing = needed & ~t.have;
   if (missing && any_shape && t.rounds >= kExactRounds)
     missing = gemm_all_slots(t.kernels.tiling) & ~t.have;
-  if (missing) compile_slots(t, missing, target);
+  if (missing) compile_slots(t, missing, target, epilogue);
   call.kernels = t.kernels;
 }
 
@@ -173,18 +217,56 @@ void use_dense(const DenseCopy& copy, SmallVector<int64_t, 2>& batch,
 
 }  // namespace
 
-std::unique_ptr<GemmCall> make_gemm_call(const Gemm& gemm, float work_ns,
+FusedEpilogue fuse_epilogue(const GemmStep& step) {
+  if (!step.epilogue) return {};
+  const Gemm& g = step.gemm;
+  GemmTypes types = gemm_types(g.dtype, g.dtype, g.out_dtype);
+  if (!gemm_supports(types)) return {};
+  FusedEpilogue e;
+  e.kernel =
+      g.n == 1 && g.m > 1 ? swap_product_axes(*step.epilogue) : step.epilogue;
+  const Kernel& k = *e.kernel;
+  for (size_t i = 0; i < k.stores.size(); ++i) {
+    const Store& s = k.stores[i];
+    DType t = k.nodes[size_t(s.node)].dtype;
+    bool type =
+        t == types.compute || (is_half(t) && types.compute == DType::f32);
+    bool dense = s.map.at.stride.back() == 1 && s.map.guards.empty() &&
+                 s.map.indirect.empty();
+    // Partial sums may be kept where the result will be.
+    if (!type || !dense || k.operands[size_t(s.operand)].read) continue;
+    bool all = true;
+    for (int a = 0; a < k.rank(); ++a)
+      all &= k.axes[size_t(a)] == 1 || s.map.at.stride[size_t(a)] != 0;
+    if (!all) continue;
+    e.kept = int(i);
+    return e;
+  }
+  return {};
+}
+
+std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
+                                         const FusedEpilogue& epilogue,
                                          const TargetSpec& target,
                                          bool any_shape) {
   auto call = std::make_unique<GemmCall>();
-  Gemm g = gemm;
+  Gemm g = step.gemm;
   GemmTypes types = gemm_types(g.dtype, g.dtype, g.out_dtype);
   if (!gemm_supports(types))
     throw_not_implemented("[dot_general] ", g.dtype, " operands with result ",
                           g.out_dtype, " on the CPU");
-  call->ns = int64_t(work_ns);
+  call->ns = int64_t(step.work_ns);
   call->lhs_bytes = g.lhs_offset * itemsize(g.dtype);
   call->rhs_bytes = g.rhs_offset * itemsize(g.dtype);
+  if (epilogue.kernel) {
+    const Store& s = epilogue.store();
+    size_t n = g.batch.size();
+    bool column = g.n == 1 && g.m > 1;
+    g.out_m = s.map.at.stride[column ? n + 1 : n];
+    for (size_t d = 0; d < n; ++d) g.out_batch[d] = s.map.at.stride[d];
+    types.out = epilogue.kernel->nodes[size_t(s.node)].dtype;
+    call->out_bytes = s.map.at.offset * itemsize(types.out);
+  }
   GemmShape shape;
   if (!shape_of(g, &shape) || !gemm_layout_ok(shape, types)) {
     call->lhs_copy = make_dense(g, g.lhs_batch, g.m, g.lhs_m, g.k, g.lhs_k);
@@ -197,12 +279,13 @@ std::unique_ptr<GemmCall> make_gemm_call(const Gemm& gemm, float work_ns,
           "[dot_general] more than three batch axes that do not collapse");
   }
   call->swapped = gemm_column_to_row(shape);
+  COTAN_CHECK(!epilogue.kernel || call->swapped == (g.n == 1 && g.m > 1));
   if (call->swapped) std::swap(types.a, types.b);
-  gemm_merge_batch(shape);
-  call->plan = plan_gemm(shape, types,
-                         gemm_tiling(gemm_target(target), types.compute),
-                         ThreadPool::global().threads());
-  find_kernels(*call, types, target, any_shape);
+  if (!epilogue.kernel) gemm_merge_batch(shape);
+  call->plan =
+      plan_gemm(shape, types, gemm_tiling(gemm_target(target), types.compute),
+                ThreadPool::global().threads());
+  find_kernels(*call, types, target, epilogue, any_shape);
   return call;
 }
 
@@ -262,7 +345,8 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
     b = scratch + own + left;
   }
   if (call->swapped) std::swap(a, b);
-  GemmArgs args{a, b, out, epilogue, scratch};
+  GemmArgs args{a, b, static_cast<char*>(out) + call->out_bytes, epilogue,
+                scratch};
   Pool pool{rt};
   GemmParallel parallel{run_pool, &pool};
   ThreadPool& threads = ThreadPool::global();

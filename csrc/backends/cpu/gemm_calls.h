@@ -21,21 +21,34 @@ struct DenseCopy {
   void run(void* to, const void* from) const;
 };
 
+// An epilogue that the kernels of a product can evaluate on finished tiles:
+// one of its stores, `kept`, takes the place of the product's own.
+struct FusedEpilogue {
+  KernelRef kernel;  // null: none. Axes: batch..., m, n (exchanged if n is 1)
+  int kept = 0;
+  int32_t operand() const { return store().operand; }
+  const Store& store() const { return kernel->stores[size_t(kept)]; }
+};
+FusedEpilogue fuse_epilogue(const GemmStep& step);
+
 struct GemmCall {
   GemmPlan plan;
   GemmKernels kernels;
   bool swapped = false;  // a column became a row: A and B changed places
-  int64_t lhs_bytes = 0, rhs_bytes = 0;  // offsets of the operands
+  // offsets of the operands and the result
+  int64_t lhs_bytes = 0, rhs_bytes = 0, out_bytes = 0;
   DenseCopy lhs_copy, rhs_copy;
   int64_t ns = 0;
 };
 
 // `any_shape`: prefer kernels that exist to the best ones for this shape.
-std::unique_ptr<GemmCall> make_gemm_call(const Gemm& g, float work_ns,
+std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
+                                         const FusedEpilogue& epilogue,
                                          const TargetSpec& target,
                                          bool any_shape);
 
-// Returns a Status.
+// Returns a Status. out: the product, or the operand of the kept store.
+// epilogue: the kernel's meta table, then its operands.
 int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
               const void* rhs, void* out, void* const* epilogue);
 

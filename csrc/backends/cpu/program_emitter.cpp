@@ -99,6 +99,8 @@ class ProgramEmitter {
       if (auto* f = std::get_if<FusedStep>(&s)) {
         if (!f->kernel->specialised)
           operands = std::max(operands, f->operands.size());
+      } else if (auto* g = std::get_if<GemmStep>(&s)) {
+        list = std::max(list, 1 + g->operands.size());
       } else if (auto* r = std::get_if<RuntimeStep>(&s)) {
         list = std::max(list, r->in.size() + r->out.size());
       } else if (auto* e = std::get_if<EvalStep>(&s)) {
@@ -291,16 +293,30 @@ class ProgramEmitter {
       inline_gemm(s);
       return;
     }
-    COTAN_CHECK(!s.epilogue);
     size_t index = out_->gemm_calls.size();
-    out_->gemm_calls.push_back(
-        make_gemm_call(s.gemm, s.work_ns, target_, false));
+    FusedEpilogue epilogue = fuse_epilogue(s);
+    COTAN_CHECK(!s.epilogue || epilogue.kernel);
+    out_->gemm_calls.push_back(make_gemm_call(s, epilogue, target_, false));
     llvm::Type* ptr = b_.getPtrTy();
+    llvm::Value* args = llvm::ConstantPointerNull::get(b_.getPtrTy());
+    BufferId out = s.out;
+    if (epilogue.kernel) {
+      args = list_;
+      auto put = [&](size_t i, llvm::Value* v) {
+        b_.CreateAlignedStore(
+            v, b_.CreateConstInBoundsGEP1_64(ptr, list_, uint64_t(i)),
+            llvm::Align(8));
+      };
+      put(0, words_global(meta_values(*epilogue.kernel)));
+      for (size_t i = 0; i < s.operands.size(); ++i)
+        put(1 + i, address(s.operands[i]));
+      out = s.operands[size_t(epilogue.operand())];
+    }
     auto call = function("cotan_call_gemm", b_.getInt32Ty(),
                          {ptr, ptr, ptr, ptr, ptr, ptr});
-    check(b_.CreateCall(call, {rt_, external(cat("gemm.", index)),
-                               address(s.lhs), address(s.rhs), address(s.out),
-                               llvm::ConstantPointerNull::get(b_.getPtrTy())}));
+    check(
+        b_.CreateCall(call, {rt_, external(cat("gemm.", index)), address(s.lhs),
+                             address(s.rhs), address(out), args}));
   }
 
   void inline_gemm(const GemmStep& s) {

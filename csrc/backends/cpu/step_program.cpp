@@ -51,7 +51,7 @@ class StepProgram final : public Executable {
         c.parked = align64(parked_bytes(*f->kernel));
         wanted.push_back(f->kernel);
       } else if (auto* g = std::get_if<GemmStep>(&s)) {
-        c.gemm = make_gemm_call(g->gemm, g->work_ns, target, true);
+        c.gemm = make_gemm_call(*g, {}, target, true);
       } else if (auto* r = std::get_if<RuntimeStep>(&s)) {
         c.runtime = {find_kernel(r->spec.name), r->spec.attrs};
         if (!c.runtime.function)
