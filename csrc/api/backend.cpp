@@ -1,9 +1,11 @@
 #include "api/backend.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
 #include "api/program.h"
+#include "backends/cpu/compile_stats.h"
 #include "backends/cpu/compiler.h"
 #include "backends/cpu/eager.h"
 #include "base/config.h"
@@ -19,14 +21,14 @@ NewArray new_zeroed_array(const Aval& aval) {
   return a;
 }
 
-// COTAN_INTERPRET=1: no code is generated, the reference rules run instead.
-bool interpreting() {
-  static const bool on = [] {
+std::atomic<bool>& interpret_flag() {
+  static std::atomic<bool> on = [] {
     const char* v = std::getenv("COTAN_INTERPRET");
     return v && *v && std::strcmp(v, "0") != 0;
   }();
   return on;
 }
+bool interpreting() { return interpret_flag().load(std::memory_order_relaxed); }
 
 // A jaxpr, equation by equation, with the reference rules.
 class InterpretedExecutable final : public Executable {
@@ -74,6 +76,14 @@ const void* host_pointer(const Primitive& p, const Value& v) {
 }
 
 }  // namespace
+
+bool set_interpreting(bool on) { return interpret_flag().exchange(on); }
+
+CodeStats code_stats() {
+  cpu::CompileStats s = cpu::compile_stats();
+  return {s.program_hits,  s.kernels,    s.kernel_hits,
+          s.eager_kernels, s.code_bytes, s.compile_ns};
+}
 
 Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated) {
   if (interpreting()) return interpreted(j, donated);

@@ -292,6 +292,8 @@ DType dtype_from_python(PyObject* x) {
 
 namespace {
 void drop_object(void* owner) {
+  // What static destructors free outlives Python: nothing to give back to.
+  if (!Py_IsInitialized()) return;
   PyGILState_STATE state = PyGILState_Ensure();
   Py_DECREF(static_cast<PyObject*>(owner));
   PyGILState_Release(state);
@@ -380,11 +382,7 @@ namespace {
 class PythonCallable final : public Callable {
  public:
   explicit PythonCallable(PyObject* f) : f_(f) { Py_INCREF(f); }
-  ~PythonCallable() override {
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF(f_);
-    PyGILState_Release(state);
-  }
+  ~PythonCallable() override { drop_object(f_); }
   Values call(std::span<const Value> args) const override {
     PyGILState_STATE state = PyGILState_Ensure();
     struct Release {
@@ -443,11 +441,7 @@ std::vector<std::string> internal_folders;
 class PythonSource final : public SourceInfo {
  public:
   PythonSource(PyCodeObject* code, int lasti) : code_(code), lasti_(lasti) {}
-  ~PythonSource() override {
-    PyGILState_STATE state = PyGILState_Ensure();
-    Py_DECREF(code_);
-    PyGILState_Release(state);
-  }
+  ~PythonSource() override { drop_object(code_); }
   std::string describe() const override {
     PyGILState_STATE state = PyGILState_Ensure();
     int line = PyCode_Addr2Line(code_, lasti_);

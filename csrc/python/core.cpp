@@ -2,6 +2,7 @@
 // operation. Each part registers itself from its own core_*.cpp.
 #include "python/core.h"
 
+#include "api/backend.h"
 #include "base/config.h"
 #include "jnp/promote.h"
 #include "ops/lax.h"
@@ -215,9 +216,39 @@ void bind_counters(py::module_& m) {
     out["traces"] = c.traces;
     out["programs"] = c.programs;
     out["allocations"] = cpu_device()->memory().allocations;
+    CodeStats s = code_stats();
+    out["program_hits"] = s.program_hits;
+    out["kernels"] = s.kernels;
+    out["kernel_hits"] = s.kernel_hits;
+    out["eager_kernels"] = s.eager_kernels;
+    out["code_bytes"] = s.code_bytes;
+    out["compile_ns"] = s.compile_ns;
     return out;
   });
   m.def("clear_caches", [] { clear_transform_caches(); });
+}
+
+// ---- for tests
+
+void bind_testing(py::module_& m) {
+  m.def("set_interpret", set_interpreting,
+        "Runs the reference rules instead of compiled code, or not; returns "
+        "what was set before.");
+  m.def(
+      "primitives",
+      [] {
+        py::dict out;
+        for (const Primitive* p : registry())
+          out[p->name] = !(p->flags & kNotDifferentiable);
+        return out;
+      },
+      "Every registered primitive, by name: is it differentiable?");
+  m.def("copy", lax::copy);
+  m.def("threefry2x32",
+        [](const Value& k0, const Value& k1, const Value& c0, const Value& c1) {
+          Values v = lax::threefry2x32(k0, k1, c0, c1);
+          return py::make_tuple(v[0], v[1]);
+        });
 }
 
 }  // namespace
@@ -258,6 +289,7 @@ PYBIND11_MODULE(_core, m) {
   bind_dtypes(m);
   bind_devices(m);
   bind_counters(m);
+  bind_testing(m);
   bind_lax(m);
   bind_numpy(m);
   bind_indexing(m);

@@ -101,6 +101,8 @@ bool gemm_layout_ok(const GemmShape& s, const GemmTypes& types) {
 
 bool gemm_column_to_row(GemmShape& s) {
   if (s.n != 1 || s.m <= 1 || s.c_row != 1) return false;
+  // What becomes B needs one dense direction.
+  if (s.a_k != 1 && s.a_row != 1 && s.k > 1) return false;
   std::swap(s.m, s.n);
   int64_t a_row = s.a_row, a_k = s.a_k;
   s.a_row = s.b_col, s.a_k = s.b_k;
