@@ -218,12 +218,27 @@ Values promote_to(const char* op, std::span<const Value> x, TypeAndWeak t) {
   return out;
 }
 
+// Keys do not mix with numbers.
+void refuse_keys(const char* op, std::span<const Value> x) {
+  auto is_key = [](const Value& v) { return v.dtype() == DType::key; };
+  if (std::none_of(x.begin(), x.end(), is_key) ||
+      std::all_of(x.begin(), x.end(), is_key))
+    return;
+  std::vector<std::string_view> names;
+  for (const Value& v : x) names.push_back(dtype_name(v.dtype()));
+  std::string list;
+  append_joined(list, names, ", ");
+  throw_type(op, " does not accept dtypes ", list, ".");
+}
+
 }  // namespace
 
 Values promote(const char* op, std::span<const Value> x) {
+  refuse_keys(op, x);
   return promote_to(op, x, result_type(x));
 }
 Values promote_inexact(const char* op, std::span<const Value> x) {
+  refuse_keys(op, x);
   return promote_to(op, x, to_inexact(result_type(x)));
 }
 

@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "base/config.h"
+
 namespace cotan::lax {
 
 namespace {
@@ -46,6 +48,49 @@ Words counters(const Shape& shape) {
   Value high = shift_right_logical(index, scalar_value(DType::u64, 32));
   return {convert(high, kWord), convert(index, kWord)};
 }
+
+// ---- the layout before threefry_partitionable: one stream of n words
+
+// threefry of 0..n-1 under one key, the counters paired across the halves.
+Value word_stream(const char* op, const Value& key, int64_t n) {
+  if (key.rank() > 0)
+    throw_value("[", op, "] takes a single key when threefry_partitionable is ",
+                "off, got keys of shape ", shape_string(key.shape()),
+                "; use vmap");
+  if (n > int64_t{0xffffffff})
+    throw_not_implemented("[", op, "] more than 2^32 words need ",
+                          "threefry_partitionable");
+  if (n == 0) return full({0}, Literal::from_int(kWord, 0));
+  Words k = take_apart(random_unwrap(key));
+  int64_t half = (n + 1) / 2;
+  Value count = iota(kWord, {n}, 0);
+  if (n % 2) count = pad(count, scalar_value(kWord, 0), {{0, 1, 0}});
+  Values out = threefry2x32(k.hi, k.lo, slice(count, {0}, {half}),
+                            slice(count, {half}, {2 * half}));
+  return slice(concatenate(out, 0), {0}, {n});
+}
+
+Value bits_from_stream(const Value& key, int64_t width, const Shape& shape) {
+  DType t = unsigned_of_size(width / 8);
+  int64_t size = num_elements(shape), words = (width * size + 31) / 32;
+  Value bits = word_stream("random_bits", key, words);
+  if (width == 64) {
+    Value high = convert(slice(bits, {0}, {size}), t);
+    Value low = convert(slice(bits, {size}, {2 * size}), t);
+    bits = bitwise_or(shift_left(high, scalar_value(t, 32)), low);
+  } else if (width < 32) {  // the low parts of each word come first
+    int64_t parts = 32 / width;
+    Value shift =
+        mul(iota(kWord, {1, parts}, 1), scalar_value(kWord, double(width)));
+    bits = broadcast_in_dim(bits, {words, parts}, {0});
+    bits = shift_right_logical(bits,
+                               broadcast_in_dim(shift, {words, parts}, {0, 1}));
+    bits = slice(reshape(convert(bits, t), {words * parts}), {0}, {size});
+  }
+  return reshape(bits, shape);
+}
+
+// ---- the partitionable layout
 
 // threefry of the counters of `shape` under every key: [keys..., shape...].
 Words hash(const Value& keys, const Shape& shape) {
@@ -99,6 +144,8 @@ Value random_bits(const Value& keys, int64_t width, Shape shape) {
     throw_type(
         "[random_bits] requires 8-, 16-, 32- or 64-bit field width, got ",
         width);
+  if (!config().threefry_partitionable)
+    return bits_from_stream(keys, width, shape);
   DType t = unsigned_of_size(width / 8);
   Words w = hash(keys, shape);
   if (width < 64) return convert(bitwise_xor(w.hi, w.lo), t);
@@ -108,6 +155,12 @@ Value random_bits(const Value& keys, int64_t width, Shape shape) {
 
 Value random_split(const Value& keys, Shape shape) {
   check_keys("random_split", keys);
+  if (!config().threefry_partitionable) {
+    Shape words = shape;
+    words.push_back(2);
+    int64_t n = num_elements(words);
+    return random_wrap(reshape(word_stream("random_split", keys, n), words));
+  }
   return put_together(hash(keys, shape));
 }
 

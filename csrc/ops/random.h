@@ -1,5 +1,6 @@
-// Keys and random bits, bit for bit those of JAX (threefry, partitionable).
-// Compositions of primitives; distributions are built on them further up.
+// Keys and random bits, bit for bit those of JAX: threefry, in the
+// partitionable layout or, with that setting off, in the older one (single
+// keys only). Compositions of primitives; distributions are in jnp/random.h.
 //
 // A key is one element of dtype `key`: two u32 words. Functions take arrays of
 // keys; their results have the shape of the keys, then `shape`.

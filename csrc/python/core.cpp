@@ -293,4 +293,7 @@ PYBIND11_MODULE(_core, m) {
   bind_lax(m);
   bind_numpy(m);
   bind_indexing(m);
+  bind_lax_index(m);
+  bind_nn(m);
+  bind_random(m);
 }

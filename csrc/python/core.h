@@ -13,6 +13,9 @@ namespace cotan::python {
 void bind_lax(pybind11::module_& m);
 void bind_numpy(pybind11::module_& m);
 void bind_indexing(pybind11::module_& m);
+void bind_lax_index(pybind11::module_& m);
+void bind_nn(pybind11::module_& m);
+void bind_random(pybind11::module_& m);
 DType dtype_from(const pybind11::handle& dtype);  // also key dtypes
 
 }  // namespace cotan::python
@@ -24,7 +27,7 @@ template <>
 struct type_caster<cotan::Value> {
   PYBIND11_TYPE_CASTER(cotan::Value, const_name("Array"));
   bool load(handle src, bool) {
-    if (!cotan::python::is_array_like(src.ptr())) return false;
+    if (src.is_none()) return false;  // for optional arguments
     value = cotan::python::value_from_python(src.ptr());
     return true;
   }

@@ -71,14 +71,14 @@ cdef PyObject* ufunc_call(PyObject* self_, PyObject** args, size_t nargsf,
 
 cdef PyObject* ufunc_slow(Ufunc self, PyObject** args, size_t n,
                           PyObject* kwnames) except NULL:
-    """Keyword arguments (x, y by name; out=None, where=None) and arity."""
+    """Arity and keyword arguments: x and y; others that are None."""
     cdef size_t i
     cdef list values = [<object>args[i] for i in range(n)]
     names = ("x",) if self.unary is not NULL else ("x", "y")
     if kwnames is not NULL:
         for i, key in enumerate(<tuple><object>kwnames):
             value = <object>args[n + i]
-            if key in ("out", "where") and value is None:
+            if key in ("out", "where", "accuracy") and value is None:
                 continue
             if len(values) < len(names) and key == names[len(values)]:
                 values.append(value)
@@ -109,7 +109,7 @@ def make_ufuncs():
         name = ufunc_entry(i).name.decode()
         module, _, label = name.rpartition(".")
         u.label = label
-        u.what = (label if module == "numpy" else name).encode()
+        u.what = (name if module == "lax" else label).encode()
         (<object>u).__name__ = (<object>u).__qualname__ = label
         (<object>u).__module__ = "cotan." + module
         out[name] = u

@@ -1,6 +1,7 @@
 #include "python/ufunc_table.h"
 
 #include "jnp/lax_front.h"
+#include "jnp/nn.h"
 #include "jnp/ufuncs.h"
 #include "ops/lax.h"
 
@@ -10,6 +11,8 @@ namespace {
 
 #define N1(f) {"numpy." #f, jnp::f, nullptr}
 #define N2(f) {"numpy." #f, nullptr, jnp::f}
+#define A1(f) {"nn." #f, jnp::f, nullptr}
+#define A2(f) {"nn." #f, nullptr, jnp::f}
 #define L1(f) {"lax." #f, [](const Value& x) { return lax::f(x); }, nullptr}
 // Python scalars and size-1 dimensions adapt to the other operand.
 #define L2(f)                                               \
@@ -148,9 +151,32 @@ constexpr UfuncEntry kTable[] = {
     L2(le),
     L2(gt),
     L2(ge),
+    A1(relu),
+    A1(relu6),
+    A1(sigmoid),
+    A1(log_sigmoid),
+    A1(silu),
+    A1(mish),
+    A1(softplus),
+    A1(soft_sign),
+    A1(sparse_plus),
+    A1(sparse_sigmoid),
+    A1(hard_sigmoid),
+    A1(hard_silu),
+    A1(hard_tanh),
+    A1(selu),
+    A1(gelu),
+    A1(gelu_exact),
+    A1(log1mexp),
+    A2(elu),
+    A2(celu),
+    A2(leaky_relu),
+    A2(squareplus),
 };
 #undef N1
 #undef N2
+#undef A1
+#undef A2
 #undef L1
 #undef L2
 

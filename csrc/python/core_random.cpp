@@ -1,0 +1,39 @@
+// Keys and the samplers that are written in C++.
+#include "jnp/random.h"
+#include "ops/random.h"
+#include "python/core.h"
+
+namespace py = pybind11;
+
+namespace cotan::python {
+
+void bind_random(py::module_& m) {
+  m.def("random_seed", lax::random_seed);
+  m.def("random_wrap", lax::random_wrap);
+  m.def("random_unwrap", lax::random_unwrap);
+  m.def("random_split", [](const Value& key, const Dims& shape) {
+    return lax::random_split(key, shape);
+  });
+  m.def("random_fold_in", lax::random_fold_in);
+  m.def("random_bits", [](const Value& key, int64_t width, const Dims& shape) {
+    return lax::random_bits(key, width, shape);
+  });
+  m.def("random_uniform",
+        [](const Value& key, const Dims& shape, const py::object& dtype,
+           const std::optional<Value>& lo, const std::optional<Value>& hi) {
+          DType t = dtype_from(dtype);
+          if (!lo || !hi) return jnp::uniform(key, shape, t);
+          return jnp::uniform(key, shape, t, *lo, *hi);
+        });
+  m.def("random_normal",
+        [](const Value& key, const Dims& shape, const py::object& dtype) {
+          return jnp::normal(key, shape, dtype_from(dtype));
+        });
+  m.def("random_randint",
+        [](const Value& key, const Dims& shape, const Value& lo,
+           const Value& hi, const py::object& dtype) {
+          return jnp::randint(key, shape, lo, hi, dtype_from(dtype));
+        });
+}
+
+}  // namespace cotan::python

@@ -1,0 +1,366 @@
+"""Reductions, running reductions, sorting and products."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cotan import _core, _dispatch, dtypes, tree_util
+from cotan.lax import _elementwise as el
+from cotan.lax._types import (
+    DotAlgorithm,
+    DotAlgorithmPreset,
+    Precision,
+    canonical_axes,
+    canonical_axis,
+    ndim_of,
+    shape_of,
+    static_int,
+    user_dtype,
+)
+
+__all__ = [
+    "argmax",
+    "argmin",
+    "batch_matmul",
+    "cumlogsumexp",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "dot",
+    "dot_general",
+    "reduce",
+    "reduce_and",
+    "reduce_max",
+    "reduce_min",
+    "reduce_or",
+    "reduce_prod",
+    "reduce_sum",
+    "reduce_xor",
+    "sort",
+    "sort_key_val",
+    "top_k",
+]
+
+
+def _reduction(kind, name, doc):
+    def function(operand, axes: Sequence[int], *, out_sharding=None):
+        axes = canonical_axes(tuple(axes), ndim_of(operand))
+        return _core.reduce(operand, kind, axes)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc + " over `axes`, which are removed."
+    return function
+
+
+reduce_sum = _reduction("sum", "reduce_sum", "The sum")
+reduce_prod = _reduction("prod", "reduce_prod", "The product")
+reduce_max = _reduction(
+    "max", "reduce_max", "The greatest element (nan wins; ties share gradients)"
+)
+reduce_min = _reduction(
+    "min", "reduce_min", "The least element (nan wins; ties share gradients)"
+)
+reduce_and = _reduction("and", "reduce_and", "The bitwise and")
+reduce_or = _reduction("or", "reduce_or", "The bitwise or")
+reduce_xor = _reduction("xor", "reduce_xor", "The bitwise exclusive or")
+
+
+def argmax(operand, axis: int, index_dtype):
+    """Index of the greatest element along `axis`; the first of several, the
+    first nan if there is one."""
+    axis = canonical_axis(axis, ndim_of(operand))
+    return _core.argreduce(operand, True, axis, user_dtype(index_dtype))
+
+
+def argmin(operand, axis: int, index_dtype):
+    """Index of the least element along `axis`; as argmax."""
+    axis = canonical_axis(axis, ndim_of(operand))
+    return _core.argreduce(operand, False, axis, user_dtype(index_dtype))
+
+
+# ---- reduce with any monoid
+
+_KINDS = {
+    "add": "sum",
+    "mul": "prod",
+    "max": "max",
+    "min": "min",
+    "bitwise_and": "and",
+    "and": "and",
+    "bitwise_or": "or",
+    "or": "or",
+    "bitwise_xor": "xor",
+    "xor": "xor",
+}
+_COMBINE = {
+    "sum": "add",
+    "prod": "mul",
+    "max": "max",
+    "min": "min",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+}
+
+
+# A jaxpr of two arguments and one equation.
+_ONE_EQUATION = re.compile(
+    r"lambda ; (\w+):\S+ (\w+):\S+\s+let\s+(\w+):\S+ = (\w+) (\w+) (\w+)\s+"
+    r"in \((\w+),\)"
+)
+
+
+def _kind_of(computation: Callable, init) -> str | None:
+    """The reduction that a function of two scalars stands for, if any."""
+    for name in ("add", "mul", "max", "min"):
+        if computation is getattr(el, name):
+            return _KINDS[name]
+    from cotan._src.api import make_jaxpr
+
+    scalar = _core.full((), 0, init.dtype, False)
+    match = _ONE_EQUATION.search(str(make_jaxpr(computation)(scalar, scalar)))
+    if not match:
+        return None
+    x, y, result, name, a, b, out = match.groups()
+    same = {a, b} == {x, y} and result == out
+    return _KINDS.get(name) if same else None
+
+
+def _identity(kind: str, dtype) -> object:
+    if kind in ("sum", "or", "xor"):
+        return 0
+    if kind == "prod":
+        return 1
+    if dtype == np.bool_:
+        return kind in ("min", "and")
+    if dtypes.issubdtype(dtype, np.integer):
+        info = dtypes.iinfo(dtype)
+        if kind == "and":
+            return -1 if info.min < 0 else info.max
+        return info.min if kind == "max" else info.max
+    return -np.inf if kind == "max" else np.inf
+
+
+def _is_identity(init, kind: str) -> bool:
+    if not _dispatch.is_concrete(init):
+        return False
+    value = np.asarray(_dispatch.concrete_or_none(init))
+    return bool(value == np.asarray(_identity(kind, init.dtype), value.dtype))
+
+
+def reduce(
+    operands, init_values, computation: Callable, dimensions, out_sharding=None
+):
+    """Combines elements over `dimensions` with an associative function of two
+    scalars, starting from init_values.
+
+    Computations that are one of add, mul, max, min, and, or, xor are
+    recognised, others are not available yet.
+    """
+    operands, tree = tree_util.tree_flatten(operands)
+    inits, init_tree = tree_util.tree_flatten(init_values)
+    if tree != init_tree:
+        raise ValueError(
+            "Operands must have the same tree structure as init_values: "
+            f"{tree} vs. {init_tree}"
+        )
+    kind = None
+    if len(operands) == 1:
+        x, init = map(_dispatch.to_array, (operands[0], inits[0]))
+        kind = _kind_of(computation, init)
+    if kind is None:
+        raise NotImplementedError(
+            "[reduce] slot `eval`: a general computation is not available "
+            "yet, only add, mul, max, min, bitwise and, or, xor of one operand"
+        )
+    axes = canonical_axes(tuple(dimensions), x.ndim)
+    out = _core.reduce(x, kind, axes)
+    if not _is_identity(init, kind):
+        out = getattr(el, _COMBINE[kind])(out, init)
+    return tree_util.tree_unflatten(tree, [out])
+
+
+# ---- running reductions
+
+
+def _cumulative(kind, doc):
+    name = f"cum{kind}"
+
+    def function(operand, axis: int = 0, reverse: bool = False):
+        axis = canonical_axis(axis, ndim_of(operand))
+        return _core.cumulative(operand, kind, axis, bool(reverse))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"{doc} up to each element along `axis`, or from it to the end "
+        "(`reverse`)."
+    )
+    return function
+
+
+cumsum = _cumulative("sum", "The sum")
+cumprod = _cumulative("prod", "The product")
+cummax = _cumulative("max", "The greatest element")
+cummin = _cumulative("min", "The least element")
+cumlogsumexp = _cumulative("logsumexp", "log(sum(exp(x)))")
+
+
+# ---- products
+
+
+def _precision_name(precision) -> str:
+    if precision is None:
+        return ""
+    if isinstance(precision, (DotAlgorithm, DotAlgorithmPreset)):
+        return getattr(precision, "name", "algorithm").lower()
+    if isinstance(precision, (tuple, list)):
+        return max(map(_precision_name, precision))
+    try:
+        return Precision(precision).name.lower()
+    except ValueError:
+        raise ValueError(
+            f"Invalid precision {precision!r}; it should be None, one of "
+            f"{[p.name.lower() for p in Precision]}, a Precision or two of them"
+        ) from None
+
+
+def _indices(dims) -> tuple[int, ...]:
+    return tuple([operator.index(d) for d in dims])
+
+
+def dot_general(
+    lhs,
+    rhs,
+    dimension_numbers,
+    precision=None,
+    preferred_element_type=None,
+    *,
+    out_sharding=None,
+):
+    """Sums products over contracting dimensions.
+
+    dimension_numbers: ((lhs contracting, rhs contracting), (lhs batch, rhs
+    batch)). The result has the batch dimensions, then lhs's others, then
+    rhs's. preferred_element_type: the result's dtype, in which it is summed.
+    """
+    (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
+    if preferred_element_type is not None:
+        preferred_element_type = user_dtype(preferred_element_type, "dot")
+    return _core.dot_general(
+        lhs,
+        rhs,
+        _indices(lhs_contract),
+        _indices(rhs_contract),
+        _indices(lhs_batch),
+        _indices(rhs_batch),
+        preferred_element_type,
+        _precision_name(precision),
+    )
+
+
+def dot(
+    lhs,
+    rhs,
+    *,
+    dimension_numbers=None,
+    precision=None,
+    preferred_element_type=None,
+    out_sharding=None,
+):
+    """Products of vectors and matrices; `dot_general` if dimension_numbers
+    are given."""
+    if dimension_numbers is None:
+        a, b = shape_of(lhs), shape_of(rhs)
+        if not (1 <= len(a) <= 2 and 1 <= len(b) <= 2 and a[-1] == b[0]):
+            raise ValueError(
+                "[dot] dimension_numbers must be specified when not "
+                "performing simple un-batched matrix-matrix, matrix-vector, "
+                "or vector-vector products; got lhs_shape="
+                f"{a!r} rhs_shape={b!r}"
+            )
+        dimension_numbers = (((len(a) - 1,), (0,)), ((), ()))
+    return dot_general(
+        lhs, rhs, dimension_numbers, precision, preferred_element_type
+    )
+
+
+def batch_matmul(lhs, rhs, precision=None):
+    """Matrix products over equal leading dimensions:
+    [..., m, k] x [..., k, n] -> [..., m, n]."""
+    n = ndim_of(lhs)
+    if min(n, ndim_of(rhs)) < 2:
+        raise ValueError(
+            "Arguments to batch_matmul must be at least 2D, got "
+            f"{n}, {ndim_of(rhs)}"
+        )
+    if n != ndim_of(rhs):
+        raise ValueError(
+            "Arguments to batch_matmul must have same ndim, got "
+            f"{n}, {ndim_of(rhs)}"
+        )
+    batch = tuple(range(n - 2))
+    return dot_general(
+        lhs, rhs, (((n - 1,), (n - 2,)), (batch, batch)), precision
+    )
+
+
+# ---- sorting
+
+
+def sort(
+    operand, dimension: int = -1, is_stable: bool = True, num_keys: int = 1
+):
+    """Sorts along `dimension`, ascending, nan last.
+
+    A sequence of arrays is sorted by the first num_keys of them; a tuple
+    comes back.
+    """
+    if isinstance(operand, (tuple, list)):
+        if not operand:
+            raise TypeError("Sort requires at least one operand")
+        if not 1 <= num_keys <= len(operand):
+            raise ValueError(
+                f"num_keys={num_keys} must be between 1 and "
+                f"len(operand)={len(operand)}"
+            )
+        dimension = canonical_axis(dimension, ndim_of(operand[0]))
+        return tuple(_core.sort(list(operand), dimension, is_stable, num_keys))
+    dimension = canonical_axis(dimension, ndim_of(operand))
+    return _core.sort([operand], dimension, is_stable, 1)[0]
+
+
+def sort_key_val(keys, values, dimension: int = -1, is_stable: bool = True):
+    """keys sorted along `dimension`, and values in the order of their keys."""
+    dimension = canonical_axis(dimension, ndim_of(keys))
+    return tuple(_core.sort([keys, values], dimension, is_stable, 1))
+
+
+def top_k(operand, k: int, *, axis: int = -1):
+    """The k greatest elements along `axis` in descending order, and their
+    indices (int32); of equal ones, the first come first."""
+    operand = _dispatch.to_array(operand)
+    k = static_int(k, "k argument of lax.top_k")
+    if k < 0:
+        raise ValueError(f"k argument to top_k must be nonnegative, got {k}")
+    axis = canonical_axis(axis, operand.ndim)
+    if k > operand.shape[axis]:
+        raise ValueError(
+            "k argument to top_k must be no larger than size along axis; got "
+            f"k={k} with shape={operand.shape} and axis={axis}"
+        )
+    # Ascending and stable on the reversed order, read from the end.
+    n = operand.shape[axis]
+    index = _core.iota(np.int32, operand.shape, axis)
+    pair = [_core.rev(operand, (axis,)), _core.rev(index, (axis,))]
+    values, index = _core.sort(pair, axis, True, 1)
+    return tuple(
+        [
+            _core.rev(_core.slice_axis(x, axis, n - k, n), (axis,))
+            for x in (values, index)
+        ]
+    )
