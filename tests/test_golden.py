@@ -9,9 +9,12 @@ import pytest
 from tests.golden import statements
 
 KNOWN = {
-    line.split("#")[0].strip()
-    for line in (pathlib.Path(__file__).parent / "golden" /
-                 "known_differences.txt").read_text().splitlines()
+    line.strip()
+    for line in (
+        pathlib.Path(__file__).parent / "golden" / "known_differences.txt"
+    )
+    .read_text()
+    .splitlines()
     if line.strip() and not line.startswith("#")
 }
 WANT = statements.expected()
@@ -22,8 +25,9 @@ def answers():
     return statements.answers("cotan")
 
 
-@pytest.mark.parametrize("i", range(len(WANT)),
-                         ids=[w["expr"][:60] for w in WANT])
+@pytest.mark.parametrize(
+    "i", range(len(WANT)), ids=[w["expr"][:60] for w in WANT]
+)
 def test_statement(i, answers):
     want, got = WANT[i], answers[i]
     same = statements.same(want, got)
@@ -34,6 +38,7 @@ def test_statement(i, answers):
 
 
 def test_enough_statements_agree(answers):
-    agree = sum(statements.same(w, g)
-                for w, g in zip(WANT, answers, strict=True))
+    agree = sum(
+        statements.same(w, g) for w, g in zip(WANT, answers, strict=True)
+    )
     assert agree >= 220

@@ -191,8 +191,10 @@ Value floor_divide_int(const Value& x, const Value& y) {
 
 Value remainder_real(const Value& x, const Value& y) {
   Value r = lax::rem(x, y);
-  if (is_unsigned_int(x.dtype())) return r;
   Value zero = constant_like(r, 0);
+  // n % 0 is 0 for integers (lax.rem gives n).
+  if (is_int(x.dtype())) r = lax::select(lax::eq(y, zero), zero, r);
+  if (is_unsigned_int(x.dtype())) return r;
   // The divisor's sign.
   Value nonzero = lax::ne(r, zero);
   Value differ = lax::ne(lax::lt(r, zero), lax::lt(y, zero));

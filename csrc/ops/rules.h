@@ -32,7 +32,6 @@ Avals nary_type_to(const TypeArgs& a) {
   COTAN_CHECK(a.in.size() == N);
   Aval t = common_type(a, Test);
   t.dtype = R(t.dtype);
-  if (t.dtype == DType::bool_) t.weak_type = false;
   return {t};
 }
 constexpr DType to_bool(DType) { return DType::bool_; }

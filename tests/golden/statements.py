@@ -35,8 +35,15 @@ def _namespace(name):
     import numpy as np
 
     jax = importlib.import_module(name)
-    for sub in ("numpy", "lax", "random", "tree_util", "tree", "nn",
-                "flatten_util"):
+    for sub in (
+        "numpy",
+        "lax",
+        "random",
+        "tree_util",
+        "tree",
+        "nn",
+        "flatten_util",
+    ):
         importlib.import_module(f"{name}.{sub}")
     jnp, lax, random, tu = jax.numpy, jax.lax, jax.random, jax.tree_util
     grad, jit, tree = jax.grad, jax.jit, jax.tree
@@ -51,8 +58,7 @@ def _namespace(name):
     class DC:
         b: int
         a: int
-        s: str = dataclasses.field(
-            metadata={"static": True}, default="q")
+        s: str = dataclasses.field(metadata={"static": True}, default="q")
 
     def dc_leaves():
         paths = tu.tree_flatten_with_path(DC(1, 2))[0]
@@ -100,8 +106,18 @@ def _namespace(name):
             return x
 
         jf, out = jit(f, static_argnames="n"), []
-        for a in (1, 2, 1.0, jnp.int32(1), jnp.array(1), np.int64(3), True,
-                  jnp.ones(2), jnp.ones(2), jnp.ones(3)):
+        for a in (
+            1,
+            2,
+            1.0,
+            jnp.int32(1),
+            jnp.array(1),
+            np.int64(3),
+            True,
+            jnp.ones(2),
+            jnp.ones(2),
+            jnp.ones(3),
+        ):
             jf(a)
             out.append(count[0])
         for n in (1, 1, 1.0, True):
@@ -129,14 +145,21 @@ def _namespace(name):
     ch2 = jax.custom_jvp(lambda x: x)
     ch2.defjvps(lambda t, o, x: t * 5)
     return dict(
-        locals(), jtu=tu, vmap=jax.vmap, x=jnp.arange(10.0),
-        xi=jnp.arange(10), k=random.key(0))
+        locals(),
+        jtu=tu,
+        vmap=jax.vmap,
+        x=jnp.arange(10.0),
+        xi=jnp.arange(10),
+        k=random.key(0),
+    )
 
 
 def _answer(space, context, expression):
     try:
-        with (warnings.catch_warnings(record=True),
-              contextlib.redirect_stdout(io.StringIO())):
+        with (
+            warnings.catch_warnings(record=True),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             warnings.simplefilter("always")
             if context:
                 with eval(context, space):
@@ -154,9 +177,12 @@ def answers(name):
     alias = sys.modules.get("jax")
     sys.modules["jax"] = sys.modules[name]
     try:
-        return [_answer(space, context, expression)
-                for _, context, expression in json.loads(
-                    (HERE / "exprs.json").read_text())]
+        return [
+            _answer(space, context, expression)
+            for _, context, expression in json.loads(
+                (HERE / "exprs.json").read_text()
+            )
+        ]
     finally:
         if alias is None:
             del sys.modules["jax"]
@@ -174,11 +200,18 @@ def same(want, got):
     if want["ok"] == got["ok"]:
         return True
     a, b = NUMBER.findall(want["ok"]), NUMBER.findall(got["ok"])
-    if (NUMBER.sub("#", want["ok"]) != NUMBER.sub("#", got["ok"])
-            or len(a) != len(b)):
+    if NUMBER.sub("#", want["ok"]) != NUMBER.sub("#", got["ok"]) or len(
+        a
+    ) != len(b):
         return False
-    return bool(np.allclose([float(v) for v in a], [float(v) for v in b],
-                            rtol=2e-6, equal_nan=True))
+    return bool(
+        np.allclose(
+            [float(v) for v in a],
+            [float(v) for v in b],
+            rtol=2e-6,
+            equal_nan=True,
+        )
+    )
 
 
 if __name__ == "__main__":
@@ -187,9 +220,11 @@ if __name__ == "__main__":
         ok = same(want, got)
         sections[want["section"]][not ok] += 1
         if not ok:
-            print(f"FAIL {want['section']} | {want['ctx']} {want['expr']}\n"
-                  f"   want {want.get('ok', want.get('exc'))}\n"
-                  f"   got  {got.get('ok', (got.get('exc'), got.get('msg')))}")
+            print(
+                f"FAIL {want['section']} | {want['ctx']} {want['expr']}\n"
+                f"   want {want.get('ok', want.get('exc'))}\n"
+                f"   got  {got.get('ok', (got.get('exc'), got.get('msg')))}"
+            )
     for section, (good, bad) in sections.items():
         print(f"{section:34s} pass {good:4d} fail {bad:4d}")
     print("TOTAL", sum(v[0] for v in sections.values()), "/", len(expected()))

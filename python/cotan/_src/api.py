@@ -342,10 +342,8 @@ def _checked_tangent(x, aval, what, kind):
             f"primal and {kind} arguments to {what} do not match: got a "
             f"float0 {kind} for a primal of dtype {dtype.name}"
         )
-    t_dtype, t_shape, t_weak = avals.leaf_aval(x)
-    if t_dtype != dtype and not (
-        t_weak and dtypes.promote_types(t_dtype, dtype) == dtype
-    ):
+    t_dtype, t_shape, _ = avals.leaf_aval(x)
+    if t_dtype != dtype:
         raise TypeError(
             f"primal and {kind} arguments to {what} do not match; dtypes must "
             f"be equal. Got primal dtype {dtype.name} and {kind} dtype "
@@ -356,8 +354,7 @@ def _checked_tangent(x, aval, what, kind):
             f"{what} called with different primal and {kind} shapes; got "
             f"primal shape {shape} and {kind} shape as {t_shape}"
         )
-    x = _dispatch.to_array(x)
-    return x if x.dtype == dtype else _core.convert(x, dtype, False)
+    return _dispatch.to_array(x)
 
 
 # ---- forward mode
@@ -565,7 +562,7 @@ def _basis(leaves):
         eye = np.zeros((total, n), np.bool_)
         eye[np.arange(start, start + n), np.arange(n)] = True
         b = _dispatch.to_array(eye.reshape((total, *x.shape)))
-        out.append(_core.convert(b, x.dtype, False))
+        out.append(_core.convert(b, x.dtype, x.weak_type))
         start += n
     return out, sizes
 
