@@ -32,7 +32,7 @@ install(TARGETS cotan LIBRARY DESTINATION cotan/lib)
 # from "x/y.h" to "cotan/x/y.h" so that users need one directory on their path.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/csrc"
      "${PROJECT_SOURCE_DIR}/csrc/*.h")
-list(FILTER headers EXCLUDE REGEX "^(python|backends/[a-z]+)/")
+list(FILTER headers EXCLUDE REGEX "^(python|backends/[a-z]+|runtime/kernels)/")
 list(TRANSFORM headers PREPEND "${PROJECT_SOURCE_DIR}/csrc/"
      OUTPUT_VARIABLE header_paths)
 set(stamp "${PROJECT_BINARY_DIR}/headers.stamp")

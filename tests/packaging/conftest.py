@@ -31,9 +31,9 @@ def wheel(tmp_path_factory):
     run(
         *(sys.executable, "-m", "pip", "wheel", ROOT, "-w", out),
         *("--no-deps", "--no-build-isolation", "--no-cache-dir"),
-        f"-Cbuild-dir={BUILD}",
-        "-Ccmake.define.COTAN_IN_PLACE=ON",
-        "-Ccmake.define.COTAN_WERROR=ON",
+        f"--config-settings=build-dir={BUILD}",
+        "--config-settings=cmake.define.COTAN_IN_PLACE=ON",
+        "--config-settings=cmake.define.COTAN_WERROR=ON",
     )
     (path,) = out.glob("cotan-*.whl")
     return path

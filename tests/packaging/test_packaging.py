@@ -68,7 +68,7 @@ def test_libraries_are_stripped(unpacked):
 
 def test_no_llvm_symbol_is_visible(unpacked):
     library = unpacked / "cotan" / "lib" / "libcotan.so"
-    lines = symbols(library, "-D")
+    lines = symbols(library, "-D", "--defined-only")
     assert any("5cotan" in line for line in lines)
     foreign = [
         line
@@ -80,12 +80,16 @@ def test_no_llvm_symbol_is_visible(unpacked):
 
 def test_modules_keep_no_state_of_the_core(root):
     """An inline variable or a static in an inline function of a header would
-    exist once per extension module, and once more in libcotan."""
+    exist once per extension module, and once more in libcotan. What is in
+    cotan::python is the module's own."""
     for library in (root / "python" / "cotan").glob("*.so"):
         state = [
             line
             for line in symbols(library, "-C", "--defined-only")
-            if re.search(r" [bBdDuV] (guard variable for )?cotan::", line)
+            if re.search(
+                r" [bBdDuV] (guard variable for )?cotan::(?!python::)",
+                line,
+            )
         ]
         assert not state, library
 
