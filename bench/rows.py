@@ -10,10 +10,10 @@ import sys
 import tempfile
 import time
 
-import cotan.numpy as cnp
 import numpy as np
 
 import cotan
+import cotan.numpy as cnp
 from bench.timing import race
 from cotan import nn
 

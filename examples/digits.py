@@ -14,10 +14,10 @@ import os
 import sys
 import time
 
-import cotan.numpy as cnp
 import numpy as np
 
 import cotan
+import cotan.numpy as cnp
 from cotan import nn, random
 
 LAYERS = (64, 128, 64, 10)

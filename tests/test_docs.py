@@ -8,6 +8,7 @@ import pathlib
 import pkgutil
 import re
 
+import numpy as np
 import pytest
 
 import cotan
@@ -15,6 +16,16 @@ import cotan
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# What docstrings' examples may use without importing it.
+NAMES = {
+    "cotan": cotan,
+    "cnp": cotan.numpy,
+    "jnp": cotan.numpy,
+    "lax": cotan.lax,
+    "nn": cotan.nn,
+    "random": cotan.random,
+    "np": np,
+}
 PROGRAMS = [
     pytest.param(text, id=f"{page.name}-{number}")
     for page in PAGES
@@ -44,5 +55,5 @@ def test_docstrings(name):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        result = doctest.testmod(module, optionflags=flags)
+        result = doctest.testmod(module, optionflags=flags, extraglobs=NAMES)
     assert not result.failed, output.getvalue()

@@ -291,11 +291,11 @@ __extension__ using QuadComplex = _Complex long double;
 extern "C" {
 #define COTAN_DECLARE(f) QuadComplex c##f##l(QuadComplex);
 COTAN_DECLARE(exp)
-COTAN_DECLARE(log) COTAN_DECLARE(sin) COTAN_DECLARE(cos) COTAN_DECLARE(tan)
-    COTAN_DECLARE(asin) COTAN_DECLARE(acos) COTAN_DECLARE(atan)
-        COTAN_DECLARE(sinh) COTAN_DECLARE(cosh) COTAN_DECLARE(tanh)
-            COTAN_DECLARE(asinh) COTAN_DECLARE(acosh) COTAN_DECLARE(atanh)
-                COTAN_DECLARE(sqrt)
+COTAN_DECLARE(log)
+COTAN_DECLARE(sin) COTAN_DECLARE(cos) COTAN_DECLARE(tan) COTAN_DECLARE(asin)
+    COTAN_DECLARE(acos) COTAN_DECLARE(atan) COTAN_DECLARE(sinh)
+        COTAN_DECLARE(cosh) COTAN_DECLARE(tanh) COTAN_DECLARE(asinh)
+            COTAN_DECLARE(acosh) COTAN_DECLARE(atanh) COTAN_DECLARE(sqrt)
 }
 #define COTAN_CQ(f) c##f##l
 #endif

@@ -6,7 +6,7 @@
 namespace cotan {
 
 Value add_any(const Value& x, const Value& y);  // cotangent accumulation
-Value zeros_of(const Aval& aval);                  // a concrete or staged zero
+Value zeros_of(const Aval& aval);               // a concrete or staged zero
 inline Value zeros_like(const Value& x) { return zeros_of(x.aval()); }
 Value broadcast_in_dim(const Value& x, Shape shape, Axes dims);
 Value move_axis(const Value& x, int64_t from, int64_t to);

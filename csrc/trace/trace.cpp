@@ -44,7 +44,7 @@ SetTrace::SetTrace(Trace& t) noexcept : previous_(tls_current) {
 SetTrace::~SetTrace() { tls_current = previous_; }
 
 Values bind_all(const Primitive& p, std::span<const Value> x,
-            const Params& params) {
+                const Params& params) {
   return current_trace().process(p, x, params);
 }
 

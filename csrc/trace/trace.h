@@ -1,6 +1,6 @@
-// Traces interpret operations. bind_all() hands an operation to the current trace
-// of this thread: the evaluating trace runs it, GraphTrace records it, the
-// transforms (transforms/) rewrite it and pass it on to their parent.
+// Traces interpret operations. bind_all() hands an operation to the current
+// trace of this thread: the evaluating trace runs it, GraphTrace records it,
+// the transforms (transforms/) rewrite it and pass it on to their parent.
 //
 // A tracer keeps its trace object alive, but a trace that has ended is dead:
 // using one of its tracers is an UnexpectedTracerError that names the line
@@ -42,9 +42,9 @@ class SetTrace {
 Trace& eval_trace() noexcept;
 
 Values bind_all(const Primitive& p, std::span<const Value> x,
-            const Params& params = {});
+                const Params& params = {});
 inline Values bind_all(const Primitive& p, std::initializer_list<Value> x,
-                   const Params& params = {}) {
+                       const Params& params = {}) {
   return bind_all(p, std::span(x.begin(), x.size()), params);
 }
 // For primitives with one result.

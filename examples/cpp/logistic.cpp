@@ -46,14 +46,14 @@ int train() {
   constexpr int n = 512, d = 8;
   Data data = two_clouds(n, d);
   // One program: both gradients and the update.
-  auto step = cotan::jit([](const Array& w, const Array& b, const Array& x,
-                            const Array& y) {
-    auto in_w = [&](const Array& v) { return loss(v, b, x, y); };
-    auto in_b = [&](const Array& v) { return loss(w, v, x, y); };
-    auto [value, dw] = cotan::value_and_grad(in_w)(w);
-    Array db = cotan::grad(in_b)(b);
-    return std::tuple(w - 0.5 * dw, b - 0.5 * db, value);
-  });
+  auto step = cotan::jit(
+      [](const Array& w, const Array& b, const Array& x, const Array& y) {
+        auto in_w = [&](const Array& v) { return loss(v, b, x, y); };
+        auto in_b = [&](const Array& v) { return loss(w, v, x, y); };
+        auto [value, dw] = cotan::value_and_grad(in_w)(w);
+        Array db = cotan::grad(in_b)(b);
+        return std::tuple(w - 0.5 * dw, b - 0.5 * db, value);
+      });
   Array w = cotan::zeros({d}), b = cotan::zeros({});
   double value = 0;
   for (int i = 0; i < 200; ++i) {

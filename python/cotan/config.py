@@ -6,45 +6,14 @@
 names the folder of its configuration file (for `-Dcotan_DIR=`).
 """
 
-import argparse
-import os
-
-__all__ = ["cmake_dir", "include_dir", "lib_dir", "prefix"]
-
-
-def prefix() -> str:
-    """The folder that holds `include/` and `lib/`."""
-    return os.path.dirname(os.path.abspath(__file__))
-
-
-def include_dir() -> str:
-    """The folder for `-I`: `#include <cotan/cotan.h>` is found below it."""
-    return os.path.join(prefix(), "include")
-
-
-def lib_dir() -> str:
-    """The folder for `-L`: it holds `libcotan.so`."""
-    return os.path.join(prefix(), "lib")
-
-
-def cmake_dir() -> str:
-    """The folder of `cotanConfig.cmake`."""
-    return os.path.join(lib_dir(), "cmake", "cotan")
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m cotan.config",
-        description="Print where cotan's C++ library is.",
-    )
-    group = parser.add_mutually_exclusive_group(required=True)
-    for get in (prefix, include_dir, lib_dir, cmake_dir):
-        flag = "--" + get.__name__.replace("_", "-")
-        group.add_argument(
-            flag, dest="get", action="store_const", const=get, help=get.__doc__
-        )
-    print(parser.parse_args().get())
-
+import sys
 
 if __name__ == "__main__":
-    _main()
+    from cotan._src.paths import main
+
+    main()
+else:
+    # `cotan.config` is the settings object (as in JAX), however it is imported.
+    from cotan._src.settings import config
+
+    sys.modules[__name__] = config
