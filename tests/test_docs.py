@@ -34,7 +34,8 @@ PROGRAMS = [
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(cotan.__path__, "cotan.")
-    if not module.name.startswith("cotan._")
+    # `cotan.config` is an object once imported.
+    if not module.name.startswith("cotan._") and module.name != "cotan.config"
 ]
 
 

@@ -85,28 +85,27 @@ inline void append_to(std::string& out, DType t) { out += dtype_short(t); }
 
 template <class T>
 struct dtype_of;
+// clang-format off
 #define COTAN_DTYPE_OF(T, D)                 \
   template <>                                \
   struct dtype_of<T> {                       \
     static constexpr DType value = DType::D; \
   };
-COTAN_DTYPE_OF(bool, bool_)
-COTAN_DTYPE_OF(int8_t, i8)
-COTAN_DTYPE_OF(int16_t, i16)
-COTAN_DTYPE_OF(int32_t, i32)
-COTAN_DTYPE_OF(int64_t, i64)
-COTAN_DTYPE_OF(uint8_t, u8) COTAN_DTYPE_OF(uint16_t, u16)
-    COTAN_DTYPE_OF(uint32_t, u32) COTAN_DTYPE_OF(uint64_t, u64)
-        COTAN_DTYPE_OF(f16_t, f16) COTAN_DTYPE_OF(bf16_t, bf16)
-            COTAN_DTYPE_OF(float, f32) COTAN_DTYPE_OF(double, f64)
-                COTAN_DTYPE_OF(std::complex<float>, c64)
-                    COTAN_DTYPE_OF(std::complex<double>, c128)
+COTAN_DTYPE_OF(bool, bool_) COTAN_DTYPE_OF(int8_t, i8)
+COTAN_DTYPE_OF(int16_t, i16) COTAN_DTYPE_OF(int32_t, i32)
+COTAN_DTYPE_OF(int64_t, i64) COTAN_DTYPE_OF(uint8_t, u8)
+COTAN_DTYPE_OF(uint16_t, u16) COTAN_DTYPE_OF(uint32_t, u32)
+COTAN_DTYPE_OF(uint64_t, u64) COTAN_DTYPE_OF(f16_t, f16)
+COTAN_DTYPE_OF(bf16_t, bf16) COTAN_DTYPE_OF(float, f32)
+COTAN_DTYPE_OF(double, f64) COTAN_DTYPE_OF(std::complex<float>, c64)
+COTAN_DTYPE_OF(std::complex<double>, c128)
 #undef COTAN_DTYPE_OF
+// clang-format on
 
-    // Calls f.template operator()<T>() with the storage type of t.
-    // key and float0 hold no arithmetic type: they go as u64 and u8.
-    template <class F>
-    decltype(auto) visit_dtype(DType t, F&& f) {
+// Calls f.template operator()<T>() with the storage type of t.
+// key and float0 hold no arithmetic type: they go as u64 and u8.
+template <class F>
+decltype(auto) visit_dtype(DType t, F&& f) {
   switch (t) {
     case DType::bool_:
       return f.template operator()<bool>();

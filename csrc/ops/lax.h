@@ -14,53 +14,41 @@ using cotan::zeros_like;
 using cotan::zeros_of;
 
 // ---- one operand
+// clang-format off
 #define COTAN_UNARY(name) Value name(const Value& x);
-COTAN_UNARY(neg)
-COTAN_UNARY(sign)
-COTAN_UNARY(floor)
-COTAN_UNARY(ceil)
-COTAN_UNARY(is_finite)
-COTAN_UNARY(exp)
-COTAN_UNARY(exp2) COTAN_UNARY(expm1) COTAN_UNARY(log) COTAN_UNARY(log1p)
-    COTAN_UNARY(sin) COTAN_UNARY(cos) COTAN_UNARY(tan) COTAN_UNARY(asin)
-        COTAN_UNARY(acos) COTAN_UNARY(atan) COTAN_UNARY(sinh) COTAN_UNARY(cosh)
-            COTAN_UNARY(tanh) COTAN_UNARY(asinh) COTAN_UNARY(acosh) COTAN_UNARY(
-                atanh) COTAN_UNARY(logistic) COTAN_UNARY(lgamma)
-                COTAN_UNARY(digamma) COTAN_UNARY(erf) COTAN_UNARY(erfc)
-                    COTAN_UNARY(erf_inv) COTAN_UNARY(sqrt) COTAN_UNARY(rsqrt)
-                        COTAN_UNARY(cbrt) COTAN_UNARY(square) COTAN_UNARY(abs)
-                            COTAN_UNARY(real) COTAN_UNARY(imag)
-                                COTAN_UNARY(conj) COTAN_UNARY(bitwise_not)
-                                    COTAN_UNARY(population_count)
-                                        COTAN_UNARY(clz)
-                                            COTAN_UNARY(stop_gradient)
-                                                COTAN_UNARY(copy)
+COTAN_UNARY(neg) COTAN_UNARY(sign) COTAN_UNARY(floor) COTAN_UNARY(ceil)
+COTAN_UNARY(is_finite) COTAN_UNARY(exp) COTAN_UNARY(exp2) COTAN_UNARY(expm1)
+COTAN_UNARY(log) COTAN_UNARY(log1p) COTAN_UNARY(sin) COTAN_UNARY(cos)
+COTAN_UNARY(tan) COTAN_UNARY(asin) COTAN_UNARY(acos) COTAN_UNARY(atan)
+COTAN_UNARY(sinh) COTAN_UNARY(cosh) COTAN_UNARY(tanh) COTAN_UNARY(asinh)
+COTAN_UNARY(acosh) COTAN_UNARY(atanh) COTAN_UNARY(logistic) COTAN_UNARY(lgamma)
+COTAN_UNARY(digamma) COTAN_UNARY(erf) COTAN_UNARY(erfc) COTAN_UNARY(erf_inv)
+COTAN_UNARY(sqrt) COTAN_UNARY(rsqrt) COTAN_UNARY(cbrt) COTAN_UNARY(square)
+COTAN_UNARY(abs) COTAN_UNARY(real) COTAN_UNARY(imag) COTAN_UNARY(conj)
+COTAN_UNARY(bitwise_not) COTAN_UNARY(population_count) COTAN_UNARY(clz)
+COTAN_UNARY(stop_gradient) COTAN_UNARY(copy)
 #undef COTAN_UNARY
-                                                    Value
-    round(const Value& x, RoundingMode mode = RoundingMode::away_from_zero);
+// clang-format on
+Value round(const Value& x, RoundingMode mode = RoundingMode::away_from_zero);
 Value integer_pow(const Value& x, int64_t y);
 Value reduce_precision(const Value& x, int64_t exponent_bits,
                        int64_t mantissa_bits);
 
 // ---- two operands
+// clang-format off
 #define COTAN_BINARY(name) Value name(const Value& x, const Value& y);
-COTAN_BINARY(add)
-COTAN_BINARY(sub)
-COTAN_BINARY(mul)
-COTAN_BINARY(div)
-COTAN_BINARY(rem)
-COTAN_BINARY(max)
-COTAN_BINARY(min) COTAN_BINARY(pow) COTAN_BINARY(atan2) COTAN_BINARY(nextafter)
-    COTAN_BINARY(complex) COTAN_BINARY(bitwise_and) COTAN_BINARY(bitwise_or)
-        COTAN_BINARY(bitwise_xor) COTAN_BINARY(shift_left)
-            COTAN_BINARY(shift_right_logical)
-                COTAN_BINARY(shift_right_arithmetic) COTAN_BINARY(eq)
-                    COTAN_BINARY(ne) COTAN_BINARY(lt) COTAN_BINARY(le)
-                        COTAN_BINARY(gt) COTAN_BINARY(ge)
+COTAN_BINARY(add) COTAN_BINARY(sub) COTAN_BINARY(mul) COTAN_BINARY(div)
+COTAN_BINARY(rem) COTAN_BINARY(max) COTAN_BINARY(min) COTAN_BINARY(pow)
+COTAN_BINARY(atan2) COTAN_BINARY(nextafter) COTAN_BINARY(complex)
+COTAN_BINARY(bitwise_and) COTAN_BINARY(bitwise_or) COTAN_BINARY(bitwise_xor)
+COTAN_BINARY(shift_left) COTAN_BINARY(shift_right_logical)
+COTAN_BINARY(shift_right_arithmetic) COTAN_BINARY(eq) COTAN_BINARY(ne)
+COTAN_BINARY(lt) COTAN_BINARY(le) COTAN_BINARY(gt) COTAN_BINARY(ge)
 #undef COTAN_BINARY
+// clang-format on
 
-    // which: bool (case 0 is false) or int32; cases share dtype and shape.
-    Value select_n(const Value& which, std::span<const Value> cases);
+// which: bool (case 0 is false) or int32; cases share dtype and shape.
+Value select_n(const Value& which, std::span<const Value> cases);
 inline Value select(const Value& pred, const Value& on_true,
                     const Value& on_false) {
   Value cases[] = {on_false, on_true};
