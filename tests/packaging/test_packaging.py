@@ -81,13 +81,13 @@ def test_no_llvm_symbol_is_visible(unpacked):
 def test_modules_keep_no_state_of_the_core(root):
     """An inline variable or a static in an inline function of a header would
     exist once per extension module, and once more in libcotan. What is in
-    cotan::python is the module's own."""
+    cotan::python and cotan::pytree is the module's own."""
     for library in (root / "python" / "cotan").glob("*.so"):
         state = [
             line
             for line in symbols(library, "-C", "--defined-only")
             if re.search(
-                r" [bBdDuV] (guard variable for )?cotan::(?!python::)",
+                r" [bBdDuV] (guard variable for )?cotan::(?!python::|pytree::)",
                 line,
             )
         ]
@@ -165,6 +165,15 @@ def test_find_package(installed, tmp_path):
     run("cmake", "-S", tmp_path, "-B", build, f"-Dcotan_DIR={where.strip()}")
     run("cmake", "--build", build)
     assert run(build / "user") == "[user] it links\n"
+
+
+def test_cpp_example(installed, tmp_path, root):
+    """examples/cpp as its first lines say: found by the package's prefix."""
+    prefix = run(installed, "-m", "cotan.config", "--prefix", cwd=tmp_path)
+    path = f"-DCMAKE_PREFIX_PATH={prefix.strip()}"
+    run("cmake", "-S", root / "examples" / "cpp", "-B", tmp_path, path)
+    run("cmake", "--build", tmp_path)
+    assert run(tmp_path / "logistic")
 
 
 def test_every_public_header_compiles_alone(unpacked, tmp_path):
