@@ -1,0 +1,277 @@
+"""sort, threefry2x32, and the primitives that hold functions: nested jit and
+the custom rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import cotan
+from cotan import _core
+from tests.ops.case import ALL, Arg, Bad, Case, kind
+from tests.ops.functions import lax, numpy
+
+_F = ("float32", "float64")
+
+
+# ---- sort
+
+
+def _keys(x):
+    """Keys that order like sort: nan last, -0 equal to 0, complex numbers by
+    real, then imaginary part."""
+    return (x.imag, x.real) if kind(x.dtype) == "c" else (x,)
+
+
+def _sort(axis, num_keys=1):
+    def reference(*xs):
+        keys = []
+        for x in reversed(xs[:num_keys]):
+            # +0: the two zeros are one key.
+            keys += [np.moveaxis(k + 0, axis, -1) for k in _keys(x)]
+        order = np.lexsort(keys, axis=-1)
+        out = [
+            np.moveaxis(
+                np.take_along_axis(np.moveaxis(x, axis, -1), order, -1),
+                -1,
+                axis,
+            )
+            for x in xs
+        ]
+        return out
+
+    return reference
+
+
+def _sort_case(name, args, axis, dtypes=_F, num_keys=1, **options):
+    def call(*xs):
+        y = lax.sort(xs, dimension=axis, num_keys=num_keys)
+        return y if len(xs) > 1 else y[0]
+
+    options.setdefault("result", lambda t: [t] * len(args))
+    return Case(
+        name=f"sort-{name}",
+        call=call,
+        args=args,
+        reference=_sort(axis, num_keys),
+        primitive="sort",
+        dtypes=dtypes,
+        exact=True,
+        sweep=False,
+        **options,
+    )
+
+
+_SORT = [
+    _sort_case("last", (Arg((3, 6), distinct=True),), 1, ALL),
+    _sort_case("first", (Arg((6, 3), distinct=True),), 0),
+    _sort_case(
+        "special",
+        (Arg((6,), values=(np.nan, 1, -np.inf, np.inf, np.nan, -1)),),
+        0,
+        ("float16", "bfloat16", "float32", "float64"),
+        grad_dtypes=(),
+    ),
+    _sort_case(
+        "pairs",
+        (Arg((2, 5), distinct=True), Arg((2, 5), dtype="int32")),
+        1,
+        result=lambda t: [t, "int32"],
+    ),
+    _sort_case(
+        "two-keys",
+        (
+            Arg((6,), values=(2, 1, 2, 1, 2, 1)),
+            Arg((6,), values=(5, 3, 4, 1, 6, 2)),
+            Arg((6,)),
+        ),
+        0,
+        num_keys=2,
+        grad_dtypes=(),
+    ),
+    _sort_case(
+        "stable",
+        (Arg((8,), values=(1, 0, 1, 0, 1, 0, 0, 1)), Arg((8,))),
+        0,
+        diff=(1,),
+    ),
+    _sort_case("one", (Arg((3, 1)),), 1),
+    _sort_case("empty", (Arg((0, 2)),), 0),
+    _sort_case(
+        "long", (Arg((2, 300), distinct=True),), 1, ("float32",), order=0
+    ),
+]
+
+# ---- threefry
+
+
+def _threefry(k0, k1, c0, c1):
+    """Salmon et al. 2011, in uint64 arithmetic."""
+    mask = 0xFFFFFFFF
+    k0, k1, a, b = (np.asarray(v).astype("u8") for v in (k0, k1, c0, c1))
+    keys = [k0, k1, k0 ^ k1 ^ 0x1BD11BDA]
+    a, b = (a + k0) & mask, (b + k1) & mask
+    rotations = ((13, 15, 26, 6), (17, 29, 16, 24))
+    for group in range(5):
+        for r in rotations[group % 2]:
+            a = (a + b) & mask
+            b = a ^ ((b << r | b >> (32 - r)) & mask)
+        a = (a + keys[(group + 1) % 3]) & mask
+        b = (b + keys[(group + 2) % 3] + group + 1) & mask
+    return a, b
+
+
+def _threefry_call(*words):
+    # cotan.random is the public way to it; this is the primitive itself.
+    return _core.threefry2x32(*words)
+
+
+_WORDS = Arg((2, 3), 0, 2**32 - 1)
+_KEY = Arg((), 0, 2**32 - 1)
+_THREEFRY = [
+    Case(
+        name=f"threefry2x32-{name}",
+        call=_threefry_call,
+        args=args,
+        reference=_threefry,
+        primitive="threefry2x32",
+        dtypes=("uint32",),
+        result=lambda t: [t, t],
+        exact=True,
+        elementwise=True,
+        sweep=name == "words",
+    )
+    for name, args in (
+        ("words", (_WORDS,) * 4),
+        ("scalar-key", (_KEY, _KEY, _WORDS, _WORDS)),
+        ("scalars", (_KEY,) * 4),
+        ("empty", (_KEY, _KEY, Arg((0,)), Arg((0,)))),
+    )
+]
+
+# ---- functions in primitives
+
+
+@cotan.jit
+def _inner(x, y):
+    return numpy.sin(x) * y, x + y
+
+
+@cotan.custom_jvp
+def _with_jvp(x, y):
+    return numpy.sin(x) * y
+
+
+@_with_jvp.defjvp
+def _with_jvp_rule(primals, tangents):
+    (x, y), (tx, ty) = primals, tangents
+    return _with_jvp(x, y), numpy.cos(x) * y * tx + numpy.sin(x) * ty
+
+
+@cotan.custom_vjp
+def _with_vjp(x, y):
+    return numpy.sin(x) * y
+
+
+_with_vjp.defvjp(
+    lambda x, y: (_with_vjp(x, y), (x, y)),
+    lambda res, g: (
+        numpy.cos(res[0]) * res[1] * g,
+        numpy.sin(res[0]) * g,
+    ),
+)
+
+
+_ARGS = (Arg((3, 2)), Arg((3, 2)))
+_FUNCTIONS = [
+    Case(
+        name="jit",
+        call=_inner,
+        args=_ARGS,
+        reference=lambda x, y: (np.sin(x) * y, x + y),
+        primitive="jit",
+        dtypes=("float32", "float64", "complex64", "complex128"),
+        result=lambda t: [t, t],
+        sweep=False,
+        atol=4.0,
+    ),
+    Case(
+        name="custom_jvp",
+        call=_with_jvp,
+        args=_ARGS,
+        reference=lambda x, y: np.sin(x) * y,
+        primitive="custom_jvp_call",
+        dtypes=_F,
+        sweep=False,
+        atol=4.0,
+    ),
+    Case(
+        name="custom_vjp",
+        call=_with_vjp,
+        args=_ARGS,
+        reference=lambda x, y: np.sin(x) * y,
+        primitive="custom_vjp_call",
+        dtypes=_F,
+        sweep=False,
+        atol=4.0,
+        # Forward mode is refused: tests/transforms/test_custom.py.
+        grad_dtypes=(),
+    ),
+    Case(
+        name="sum-of-cotangents",
+        call=lambda x: cotan.vjp(lambda v: numpy.sin(v) * v, x)[1](x)[0],
+        args=(Arg((3,)),),
+        reference=lambda x: x * np.sin(x) + x * x * np.cos(x),
+        primitive="add_any",
+        dtypes=_F,
+        sweep=False,
+        scale=4.0,
+        atol=16.0,
+    ),
+    Case(
+        name="copy",
+        call=_core.copy,
+        args=(Arg((3,)),),
+        reference=lambda x: x,
+        primitive="copy",
+        dtypes=ALL,
+        exact=True,
+        elementwise=True,
+        sweep=False,
+    ),
+]
+
+CASES = [*_SORT, *_THREEFRY, *_FUNCTIONS]
+# Primitives that exist only inside transformations, and the tests of them.
+INTERNAL = {"custom_lin": "tests/transforms/test_custom.py"}
+
+
+def _zeros(*shape, dtype="f4"):
+    return np.zeros(shape, dtype)
+
+
+BAD = [
+    Bad(
+        "sort-axis",
+        lambda: lax.sort(_zeros(2, 3), dimension=2),
+        ValueError,
+        r"axis 2 is out of bounds for array of dimension 2",
+    ),
+    Bad(
+        "sort-shapes",
+        lambda: lax.sort((_zeros(2), _zeros(3)), dimension=0),
+        (TypeError, ValueError),
+        r"Arguments to sort must have equal shapes",
+    ),
+    Bad(
+        "sort-keys",
+        lambda: lax.sort((_zeros(2), _zeros(2)), dimension=0, num_keys=3),
+        ValueError,
+        r"num_keys=3 must be between 1 and",
+    ),
+    Bad(
+        "threefry-dtype",
+        lambda: _threefry_call(*[_zeros(2, dtype="i4")] * 4),
+        TypeError,
+        r"\[threefry2x32\].*must have uint32 type",
+    ),
+]
