@@ -45,6 +45,7 @@ Dual mul_jvp(const JvpArgs& a) {
 Values mul_transpose(const TransposeArgs& a) {
   if (a.x[0])
     return {nullptr, unbroadcast(lax::mul(a.x[0], a.ct[0]), a.avals[1])};
+  require_known(a, 1);
   return {unbroadcast(lax::mul(a.ct[0], a.x[1]), a.avals[0]), nullptr};
 }
 Dual div_jvp(const JvpArgs& a) {
@@ -58,6 +59,7 @@ Dual div_jvp(const JvpArgs& a) {
   return {{y}, {sum_tangents(t0, t1, y)}};
 }
 Values div_transpose(const TransposeArgs& a) {
+  require_known(a, 1);
   return {unbroadcast(lax::div(a.ct[0], a.x[1]), a.avals[0]), nullptr};
 }
 

@@ -115,6 +115,7 @@ Values dot_transpose(const TransposeArgs& a) {
     return {nullptr, dot_transpose_side(a.ct[0], a.x[0], a.avals[1],
                                         p.rhs_contract, p.rhs_batch,
                                         p.lhs_contract, p.lhs_batch, false, p)};
+  require_known(a, 1);
   return {dot_transpose_side(a.ct[0], a.x[1], a.avals[0], p.lhs_contract,
                              p.lhs_batch, p.rhs_contract, p.rhs_batch, true, p),
           nullptr};

@@ -80,6 +80,15 @@ Dual linear_jvp(const JvpArgs& a);
 // Linear in operand 0 alone, the others (indices) have no tangents.
 Dual first_operand_jvp(const JvpArgs& a);
 
+// For transposes of operations that are linear in one operand at a time: throws
+// if operand i is not known.
+inline void require_known(const TransposeArgs& a, size_t i) {
+  if (!a.x[i])
+    throw_type("[", a.self.name,
+               "] is not linear in all of its operands: only linear functions "
+               "have a transpose");
+}
+
 // Makes a Values of one.
 inline Values one(Value v) { return {std::move(v)}; }
 

@@ -166,7 +166,10 @@ Dual scatter_mul_jvp(const JvpArgs& a) {
 Values scatter_mul_transpose(const TransposeArgs& a) {
   auto& p = a.params.as<ScatterParams>();
   Values out = {nullptr, nullptr, nullptr};
-  if (!a.x[0]) out[0] = bind1(a.self, {a.ct[0], a.x[1], a.x[2]}, a.params);
+  if (!a.x[0]) {
+    require_known(a, 2);
+    out[0] = bind1(a.self, {a.ct[0], a.x[1], a.x[2]}, a.params);
+  }
   if (!a.x[2]) {
     if (!p.unique_indices) throw_mul_overlaps();
     out[2] =

@@ -159,6 +159,10 @@ Values backward_pass(const Jaxpr& j, std::span<const Value> known,
     for (Atom a : e.in) {
       x.push_back(read(a));
       avals.push_back(j.aval(a));
+      if (!x.back() && !is_inexact(avals.back().dtype))
+        throw_type("[", e.prim->name, "] operand ", avals.size() - 1, " (",
+                   avals.back(), ") is not a number to differentiate by: a ",
+                   "linear function has inexact arguments");
     }
     if (!e.prim->transpose)
       throw_not_implemented("[vjp] primitive '", e.prim->name,
