@@ -237,6 +237,15 @@ void KernelEmitter::prepare_guards(std::span<const Guard> guards, int base) {
 }
 
 void KernelEmitter::prepare(int id, int stage) {
+  std::vector<bool> seen(k_.nodes.size());
+  prepare_unseen(id, stage, seen);
+}
+
+// Every node once: values that are used twice, over and over, would otherwise
+// be visited once per path.
+void KernelEmitter::prepare_unseen(int id, int stage, std::vector<bool>& seen) {
+  if (seen[size_t(id)]) return;
+  seen[size_t(id)] = true;
   if (!has_lane(id)) {
     row_value(id);
     return;
@@ -247,7 +256,8 @@ void KernelEmitter::prepare(int id, int stage) {
   int base = layout_.node[size_t(id)];
   switch (n.kind) {
     case NodeKind::load:
-      for (const Indirect& x : n.map.indirect) prepare(x.node, stage);
+      for (const Indirect& x : n.map.indirect)
+        prepare_unseen(x.node, stage, seen);
       prepare_guards(n.map.guards, guards_base(n.map, base));
       node_address(id);
       break;
@@ -263,7 +273,7 @@ void KernelEmitter::prepare(int id, int stage) {
     default:
       break;
   }
-  for (int32_t a : n.in) prepare(a, stage);
+  for (int32_t a : n.in) prepare_unseen(a, stage, seen);
 }
 
 void KernelEmitter::prepare_store(const Store& s, int index) {

@@ -131,6 +131,7 @@ class KernelEmitter {
                            int base);
   llvm::Value* lane_affine(const Affine& a, int base, Point& p);  // i64 lanes
   llvm::Value* guard_mask(std::span<const Guard> guards, int base, Point& p);
+  void prepare_unseen(int id, int stage, std::vector<bool>& seen);
   void prepare_guards(std::span<const Guard> guards, int base);
   llvm::Value* and_mask(llvm::Value* a, llvm::Value* b);
   Scalar eval_load(int id, Point& p);
