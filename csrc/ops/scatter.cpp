@@ -37,6 +37,12 @@ constexpr HostOp host_op(ScatterKind k) {
   return ops[int(k)];
 }
 
+// A broken promise drops the window, as in JAX (gather clips): so the gradient
+// of a clipped read is 0.
+GatherMode effective(GatherMode m) {
+  return m == GatherMode::promise_in_bounds ? GatherMode::fill_or_drop : m;
+}
+
 template <ScatterKind K>
 void scatter_eval(const EvalArgs& a) {
   auto& p = a.params.as<ScatterParams>();
@@ -48,7 +54,8 @@ void scatter_eval(const EvalArgs& a) {
     T* to = y.as<T>();
     const T* from = updates.as<T>();
     for_each_window_element(a.in[1], window_dims(p), x.shape, updates.shape,
-                            sizes, p.mode, [&](int64_t i, int64_t u) {
+                            sizes, effective(p.mode),
+                            [&](int64_t i, int64_t u) {
                               if (i >= 0)
                                 to[i] = host_apply(host_op(K), to[i], from[u]);
                             });
@@ -229,7 +236,7 @@ KernelSpec scatter_kernel(const LowerArgs& a) {
   k.combine = combine[int(K)];
   k.dtype = a.in[0].dtype;
   k.index_dtype = a.in[1].dtype;
-  k.mode = index_mode(p.mode);
+  k.mode = index_mode(effective(p.mode));
   k.unique = p.unique_indices;
   k.operand_shape = a.in[0].shape;
   k.indices_shape = a.in[1].shape;

@@ -358,9 +358,7 @@ def top_k(operand, k: int, *, axis: int = -1):
     index = _core.iota(np.int32, operand.shape, axis)
     pair = [_core.rev(operand, (axis,)), _core.rev(index, (axis,))]
     values, index = _core.sort(pair, axis, True, 1)
-    return tuple(
-        [
-            _core.rev(_core.slice_axis(x, axis, n - k, n), (axis,))
-            for x in (values, index)
-        ]
-    )
+    return [
+        _core.rev(_core.slice_axis(x, axis, n - k, n), (axis,))
+        for x in (values, index)
+    ]
