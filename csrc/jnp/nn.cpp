@@ -17,6 +17,8 @@ Value inexact(const Value& x) {
   return lax::convert(x, t.dtype, t.weak);
 }
 
+Value strong(const Value& x) { return lax::convert(x, x.dtype()); }
+
 Value weak(double v) {
   return scalar_value(Literal::from_double(default_float(), v, true));
 }
@@ -102,7 +104,7 @@ Value selu(const Value& x) {
   return multiply(weak(1.0507009873554805), elu(x, weak(1.6732632423543772)));
 }
 Value gelu(const Value& x) {
-  Value y = inexact(x);
+  Value y = strong(inexact(x));
   Value cubic = lax::mul(constant_like(y, 0.044715), lax::integer_pow(y, 3));
   Value inner =
       lax::mul(constant_like(y, std::sqrt(2 / M_PI)), lax::add(y, cubic));
@@ -111,7 +113,7 @@ Value gelu(const Value& x) {
   return lax::mul(y, cdf);
 }
 Value gelu_exact(const Value& x) {
-  Value y = inexact(x);
+  Value y = strong(inexact(x));
   Value tail = lax::erfc(lax::mul(lax::neg(y), constant_like(y, M_SQRT1_2)));
   return lax::mul(lax::mul(constant_like(y, 0.5), y), tail);
 }

@@ -125,7 +125,7 @@ def _stop_gradient(x):
         return x
     a = _dispatch.to_array(x)
     if not dtypes.issubdtype(a.dtype, np.inexact):
-        return x
+        return a
     return _core.stop_gradient(a)
 
 

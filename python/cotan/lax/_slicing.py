@@ -242,8 +242,10 @@ def gather(
     """One window of slice_sizes per index vector (the last dimension of
     start_indices).
 
-    `fill_value` replaces windows that lie outside (by default nan, the lowest
-    signed or the highest unsigned integer). XLA's gather.
+    Windows that lie outside are an error of the caller unless `mode` says
+    otherwise (they are moved inside); with mode "fill" they hold `fill_value`,
+    by default nan, the lowest signed or the highest unsigned integer. XLA's
+    gather.
     """
     d = dimension_numbers
     return _core.gather(
@@ -255,7 +257,7 @@ def gather(
         tuple(d.operand_batching_dims),
         tuple(d.start_indices_batching_dims),
         canonical_shape(slice_sizes),
-        core_mode(mode),
+        core_mode("promise_in_bounds" if mode is None else mode),
         bool(indices_are_sorted),
         bool(unique_indices),
         fill_value,
@@ -316,14 +318,16 @@ def scatter_apply(
     unique_indices: bool = False,
     mode: GatherScatterMode | str | None = None,
 ):
-    """operand with func applied to the windows at scatter_indices. An index
-    that occurs twice counts once."""
+    """operand with func applied to the windows at scatter_indices.
+
+    update_shape: the shape that updates would have. An index that occurs twice
+    counts once.
+    """
     operand = _dispatch.to_array(operand)
     d = dimension_numbers
     removed = {*d.inserted_window_dims, *d.operand_batching_dims}
-    sizes, window = [], iter(d.update_window_dims)
-    for axis in range(operand.ndim):
-        sizes.append(1 if axis in removed else update_shape[next(window)])
+    window = iter([update_shape[i] for i in d.update_window_dims])
+    sizes = [1 if a in removed else next(window) for a in range(operand.ndim)]
     windows = gather(
         operand,
         scatter_indices,
@@ -337,7 +341,7 @@ def scatter_apply(
         sizes,
         indices_are_sorted=indices_are_sorted,
         unique_indices=unique_indices,
-        mode=mode,
+        mode="fill" if mode is None else mode,
     )
     return scatter(
         operand,
