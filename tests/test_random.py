@@ -360,3 +360,46 @@ def test_gradients_through_parameters():
 def test_errors(call, kind, text):
     with pytest.raises(kind, match=text):
         call(random.key(0))
+
+
+# ---- loops: run in Python until lax.while_loop is there
+
+LOOPS = {
+    "gamma": lambda r, k: r.gamma(k, 2.0, (50,)),
+    "gamma_small": lambda r, k: r.gamma(k, 0.3, (50,)),
+    "loggamma": lambda r, k: r.loggamma(k, 0.1, (50,)),
+    "beta": lambda r, k: r.beta(k, 1.0, 2.0, (50,)),
+    "dirichlet": lambda r, k: r.dirichlet(k, np.float32([1, 2, 0.5]), (20,)),
+    "t": lambda r, k: r.t(k, 3.0, (50,)),
+    "chisquare": lambda r, k: r.chisquare(k, 3.0, (50,)),
+    "f": lambda r, k: r.f(k, 3.0, 5.0, (50,)),
+    "generalized_normal": lambda r, k: r.generalized_normal(k, 3.0, (50,)),
+    "ball": lambda r, k: r.ball(k, 3, 2, (20,)),
+    "poisson": lambda r, k: r.poisson(k, np.float32([0, np.nan, 5, 20, 30])),
+    "binomial": lambda r, k: r.binomial(k, 10.0, 0.5, (50,)),
+    "binomial_large": lambda r, k: r.binomial(k, 100.0, 0.3, (50,)),
+    "multinomial": lambda r, k: r.multinomial(
+        k, np.float32(20), np.float32([0.2, 0.3, 0.5])
+    ),
+}
+
+
+def python_while_loop(condition, body, state):
+    while bool(condition(state)):
+        state = body(state)
+    return state
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_match_jax(name, monkeypatch):
+    jax = pytest.importorskip("jax")
+    monkeypatch.setattr(lax, "while_loop", python_while_loop)
+    got = np.asarray(LOOPS[name](random, random.key(0)))
+    want = np.asarray(LOOPS[name](jax.random, jax.random.key(0)))
+    assert got.dtype == want.dtype
+    np.testing.assert_allclose(got, want, rtol=3e-5, atol=1e-6)
+
+
+def test_loops_say_what_is_missing():
+    with pytest.raises(NotImplementedError, match=r"\[while_loop\] control"):
+        random.gamma(random.key(0), 2.0)
