@@ -227,7 +227,7 @@ namespace {
 Values to_common_type(std::span<const Value> x) {
   TypeAndWeak t = result_type(x);
   Values out;
-  for (const Value& v : x) out.push_back(lax::convert(v, t.dtype));
+  for (const Value& v : x) out.push_back(lax::convert(v, t.dtype, t.weak));
   return out;
 }
 

@@ -189,11 +189,19 @@ Value floor_divide_int(const Value& x, const Value& y) {
                      lax::sub(q, constant_like(q, 1)), q);
 }
 
-Value remainder_real(const Value& x, const Value& y) {
+// x % 0 is 0 for integers (lax.rem gives x).
+Value nonzero_divisor(const Value& y) {
+  if (y->kind == ValueKind::scalar && y.as<ScalarObj>().literal.to_int() != 0)
+    return y;
+  Literal one = Literal::from_int(y.dtype(), 1, y.weak_type());
+  return lax::select(lax::eq(y, constant_like(y, 0)), lax::full(y.shape(), one),
+                     y);
+}
+
+Value remainder_real(const Value& x, Value y) {
+  if (is_int(x.dtype())) y = nonzero_divisor(y);
   Value r = lax::rem(x, y);
   Value zero = constant_like(r, 0);
-  // n % 0 is 0 for integers (lax.rem gives n).
-  if (is_int(x.dtype())) r = lax::select(lax::eq(y, zero), zero, r);
   if (is_unsigned_int(x.dtype())) return r;
   // The divisor's sign.
   Value nonzero = lax::ne(r, zero);
@@ -256,6 +264,9 @@ Value power_int(Value x, Value y) {
 
 Value power(const Value& x, const Value& y) {
   Value a = numeric(x), b = numeric(y);
+  // A Python int as the exponent: no exponent operand.
+  if (b->kind == ValueKind::scalar && b.weak_type() && is_int(b.dtype()))
+    return integer_power(a, b.as<ScalarObj>().literal.to_int());
   if (is_int(a.dtype()) && is_int(b.dtype())) {
     Value both[] = {a, b};
     Values v = promote("power", both);

@@ -299,7 +299,8 @@ Values wrap_starts(std::span<const int64_t> shape,
       Value zero = constant_like(s, 0);
       Value extent =
           scalar_value(Literal::from_int(s.dtype(), shape[i], s.weak_type()));
-      out.push_back(select(lt(s, zero), add(s, extent), s));
+      Value negative = lt(s, zero);
+      out.push_back(select(negative, add(s, extent), s));
     }
   }
   return out;

@@ -62,8 +62,11 @@ Dual gather_jvp(const JvpArgs& a) {
 Values gather_transpose(const TransposeArgs& a) {
   auto& p = a.params.as<GatherParams>();
   Value zero = zeros_of(a.avals[0]);
-  return {lax::scatter(ScatterKind::add, zero, a.x[1], a.ct[0], inverse(p)),
-          nullptr};
+  ScatterParams s = inverse(p);
+  // What the promise was broken for was clamped; its cotangents are dropped.
+  if (s.mode == GatherMode::promise_in_bounds)
+    s.mode = GatherMode::fill_or_drop;
+  return {lax::scatter(ScatterKind::add, zero, a.x[1], a.ct[0], s), nullptr};
 }
 
 KernelSpec gather_kernel(const LowerArgs& a) {

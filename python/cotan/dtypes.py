@@ -82,6 +82,15 @@ def promote_types(a, b):
 
     A Python type (int, float, complex) stands for a weakly typed scalar.
     """
+    for x in (a, b):
+        if "float8" in str(getattr(x, "__name__", x)):
+            from cotan.errors import TypePromotionError
+
+            raise TypePromotionError(
+                f"Input dtypes ('{a}', '{b}') have no available implicit "
+                "dtype promotion path: 8-bit floats do not promote. Cast the "
+                "inputs to the type you want."
+            )
     return _core.promote_types(a, b)
 
 

@@ -314,10 +314,9 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     info = dtypes.finfo(x.dtype)
     high = float(info.max) if posinf is None else posinf
     low = float(info.min) if neginf is None else neginf
-    weak = x.weak_type
 
     def const(v):
-        return _core.np_astype(v, x.dtype, weak)
+        return _core.np_astype(v, x.dtype)
 
     x = _where(isnan(x), const(nan), x)
     x = _where(x == math.inf, const(high), x)
@@ -373,6 +372,8 @@ def gcd(x1, x2):
     if a.dtype.kind not in "iu":
         raise ValueError("Arguments to cotan.numpy.gcd must be integers.")
     a, b = _core.np_broadcast_arrays((absolute(a), absolute(b)))
+    if _dispatch.is_concrete(a) and _dispatch.is_concrete(b):
+        return _dispatch.to_array(np.gcd(np.asarray(a), np.asarray(b)))
 
     def step(ab):
         a, b = ab

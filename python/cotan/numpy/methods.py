@@ -13,10 +13,9 @@ from cotan.numpy.products import dot
 
 def _reshape(self, *args, order="C", copy=None, out_sharding=None):
     """x.reshape(2, 3) or x.reshape((2, 3))."""
-    if len(args) == 1:
-        shape = args[0]
-    else:
-        shape = args
+    shape = args[0] if len(args) == 1 else args
+    if order == "C":
+        return _core.np_reshape(self, shape, False)
     return shaping.reshape(self, shape, order)
 
 

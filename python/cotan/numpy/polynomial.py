@@ -69,13 +69,11 @@ def polydiv(u, v, *, trim_leading_zeros=False):
     u, v = u.astype(t), v.astype(t)
     m, n = u.shape[0] - 1, v.shape[0] - 1
     q = []
-    for _ in range(max(m - n + 1, 0)):
-        d = u[0] / v[0]
+    for k in range(max(m - n + 1, 0)):
+        d = u[k] / v[0]
         q.append(d)
-        u = concatenate((u[: n + 1] - d * v, u[n + 1 :]))[1:]
+        u = u.at[k : k + n + 1].add(-d * v)
     quotient = _core.np_stack(q, 0) if q else zeros(1, t)
-    if u.shape[0] == 0:
-        u = zeros(1, t)
     if trim_leading_zeros:
         u = _trimmed(u)
     return quotient, u

@@ -23,7 +23,7 @@ class _ScalarMeta(type):
             return True
         try:
             return cls.dtype == np.dtype(other)
-        except TypeError:
+        except (TypeError, ValueError):
             return NotImplemented
 
     def __ne__(cls, other):

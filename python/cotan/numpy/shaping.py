@@ -621,7 +621,7 @@ def _pad_constant(x, widths, constant_values):
         else constant_values.ndim == 0
     )
     if scalar:
-        fill = _core.np_astype(constant_values, x.dtype)
+        fill = _core.np_astype(constant_values, x.dtype, x.weak_type)
         return _core.np_pad(x, fill, [(a, b, 0) for a, b in widths])
     values = _pairs(constant_values, x.ndim)
     for axis, (before, after) in enumerate(widths):
