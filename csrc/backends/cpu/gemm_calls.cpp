@@ -136,12 +136,14 @@ void find_kernels(GemmCall& call, const GemmTypes& types,
   TableKey key{&target, types.a, types.b, types.compute, types.out};
   std::lock_guard lock(all.mutex);
   Table& t = all.find(key, epilogue);
-  t.kernels.types = types;
-  t.kernels.tiling = gemm_tiling(gemm_target(target), types.compute);
-  GemmSlots needed = gemm_needed_slots(call.plan, t.kernels.tiling);
+  if (t.rounds == 0) {
+    GemmTiling tiling = gemm_tiling(gemm_target(target), types.compute);
+    t.kernels = GemmKernels(types, tiling);
+  }
+  GemmSlots needed = gemm_needed_slots(call.plan, types, t.kernels.tiling);
   GemmSlots missing = needed & ~t.have;
   if (missing && any_shape && t.rounds >= kExactRounds)
-    missing = gemm_all_slots(t.kernels.tiling) & ~t.have;
+    missing = gemm_all_slots(types, t.kernels.tiling) & ~t.have;
   if (missing) compile_slots(t, missing, target, epilogue);
   call.kernels = t.kernels;
 }

@@ -79,7 +79,7 @@ Compiled compile(const GemmSpec& spec, const Epilogue* epilogue,
   auto machine = target(cpu);
   auto jit = cantFail(
       orc::LLJITBuilder().setJITTargetMachineBuilder(machine).create());
-  double start = wall_seconds();
+  double start = cpu_seconds();
   auto context = std::make_unique<LLVMContext>();
   std::vector<std::pair<int, std::string>> names;
   auto module = build(*context, spec, epilogue, machine.getCPU(),
@@ -89,11 +89,10 @@ Compiled compile(const GemmSpec& spec, const Epilogue* epilogue,
   cantFail(jit->addIRModule(
       orc::ThreadSafeModule(std::move(module), std::move(context))));
   Compiled out;
-  out.kernels.types = spec.types;
-  out.kernels.tiling = spec.tiling;
+  out.kernels = cotan::cpu::GemmKernels(spec.types, spec.tiling);
   for (auto& [slot, name] : names)
     out.kernels.slots[slot] = cantFail(jit->lookup(name)).toPtr<const void*>();
-  out.milliseconds = (wall_seconds() - start) * 1e3;
+  out.milliseconds = (cpu_seconds() - start) * 1e3;
   out.owner = std::shared_ptr<void>(
       jit.release(), [](void* p) { delete static_cast<orc::LLJIT*>(p); });
   return out;
@@ -275,10 +274,12 @@ std::shared_ptr<char> pages(int64_t bytes) {
   return std::shared_ptr<char>(static_cast<char*>(p), free);
 }
 
-double wall_seconds() {
+static double seconds(clockid_t clock) {
   timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
+double wall_seconds() { return seconds(CLOCK_MONOTONIC); }
+double cpu_seconds() { return seconds(CLOCK_THREAD_CPUTIME_ID); }
 
 }  // namespace gemm_testing

@@ -13,7 +13,7 @@ namespace gemm_testing {
 
 struct Compiled {
   cotan::cpu::GemmKernels kernels;
-  double milliseconds = 0;
+  double milliseconds = 0;  // of CPU time, to compile
   std::shared_ptr<void> owner;
 };
 // cpu: "" for the host, else a name that LLVM knows.
@@ -42,5 +42,6 @@ class Pool {
 
 std::shared_ptr<char> pages(int64_t bytes);
 double wall_seconds();
+double cpu_seconds();  // of this thread
 
 }  // namespace gemm_testing

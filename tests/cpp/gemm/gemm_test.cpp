@@ -260,7 +260,8 @@ void test(const Case& c, std::mt19937_64& g, Pool& pool) {
   if (c.fuse != Fuse::none) epi = epilogue(c.fuse);
   const Epilogue* fuse = c.fuse == Fuse::none ? nullptr : &epi;
   GemmSpec spec{c.types, c.target, gemm_tiling(c.target, c.types.compute),
-                gemm_all_slots(gemm_tiling(c.target, c.types.compute)), ""};
+                gemm_all_slots(c.types, gemm_tiling(c.target, c.types.compute)),
+                ""};
   Operands o = operands(c, g);
   if (!gemm_layout_ok(o.shape, c.types)) return report("layout refused");
   std::vector<char> first;
@@ -270,8 +271,8 @@ void test(const Case& c, std::mt19937_64& g, Pool& pool) {
   for (int threads : {1, 2, 5}) {
     GemmPlan plan = plan_gemm(o.shape, c.types, spec.tiling, threads, machine);
     bool exact = threads == 1 && g() % 3;
-    spec.slots = exact ? gemm_needed_slots(plan, spec.tiling)
-                       : gemm_all_slots(spec.tiling);
+    spec.slots = exact ? gemm_needed_slots(plan, c.types, spec.tiling)
+                       : gemm_all_slots(c.types, spec.tiling);
     if (threads == 5) {  // more chunks than flops justify
       plan.workers = 5;
       int64_t unit = plan.path == GemmPath::wide
@@ -309,8 +310,9 @@ void test_specials(const TargetInfo& target, const std::string& cpu) {
   for (DType t : {DType::f16, DType::bf16}) {
     GemmTypes types = gemm_types(t, t, t);
     GemmTiling tiling = gemm_tiling(target, types.compute);
-    auto compiled = compile({types, target, tiling, gemm_all_slots(tiling), ""},
-                            nullptr, cpu);
+    auto compiled =
+        compile({types, target, tiling, gemm_all_slots(types, tiling), ""},
+                nullptr, cpu);
     int64_t n = 65536;
     GemmShape s = gemm_dense(1, n, 1);
     GemmPlan plan = plan_gemm(s, types, tiling, 1);

@@ -1,8 +1,9 @@
-// Few rows and a transposed B: dot products along k, `lanes` columns of C at
-// once. B is read once, in place; nothing is packed.
+// Few rows and a transposed B: dot products along k of 1 to 4 rows with a
+// group of columns. B is read in place; nothing is packed.
 //
 // Each product is summed in 16 (8 for 64-bit types) lanes and these by one
-// fixed tree, ((0+1)+(2+3))+..., so that every ISA gives the same bits.
+// fixed tree, ((0+1)+(2+3))+..., so that rows, group and ISA change no bit.
+#include <algorithm>
 #include <cstddef>
 
 #include "backends/cpu/gemm/gemm_ir.h"
@@ -17,48 +18,41 @@ class DotKernel {
   using Values = GemmIr::Values;
 
  public:
-  DotKernel(GemmIr& ir, const Epilogue* epilogue)
-      : ir_(ir), b_(ir.b), epilogue_(epilogue) {
+  DotKernel(GemmIr& ir, int rows, const Epilogue* epilogue)
+      : ir_(ir), b_(ir.b), epilogue_(epilogue), rows_(rows) {
     wide_ = ir.size == 8 ? 8 : 16;
-    bool whole = ir.lanes == wide_;  // a dot's lanes are one register
-    group_ = whole ? wide_ : std::min(4, ir.lanes);
     wide_vec_ = ir.vector(ir.element, wide_);
-    native_ = whole && ir.spec.target.masks(ir.spec.types.compute);
+    // Whole groups of columns whose sums fit the registers.
+    int registers = ir.spec.target.registers / 2;
+    int sum_registers = rows * std::max(wide_ / ir.lanes, 1);
+    group_ = std::min(8, ir.lanes);
+    while (group_ > 1 && group_ * sum_registers > registers) group_ /= 2;
+    native_ = ir.lanes == wide_ && ir.spec.target.masks(ir.spec.types.compute);
   }
 
   void emit(const std::string& name) {
     auto* f = ir_.begin(name, {ir_.ptr});
     load_arguments(f->getArg(0));
-    auto* results = ir_.stack(ir_.vec, 1);
+    auto* results = ir_.stack(ir_.vec, rows_);
     if (!native_) edge_ = ir_.stack(wide_vec_, 1);
     auto* all = ir_.add(cols_, ir_.k(ir_.lanes - 1));
     ir_.loop(ir_.k(0), all, ir_.lanes, [&](Value* j) {
-      auto* left = b_.CreateSub(cols_, j);
-      auto* mask = ir_.lanes_below(left, 0, ir_.lanes);
-      ir_.loop(ir_.k(0), rows_, 1, [&](Value* i) {
-        auto* a = ir_.at(a_, ir_.mul(i, a_row_));
-        Value* x;
-        if (group_ == ir_.lanes) {
-          x = dots(a, j);
-        } else {
-          ir_.loop(ir_.k(0), ir_.k(ir_.lanes), group_, [&](Value* g) {
-            ir_.store(dots(a, ir_.add(j, g)),
-                      ir_.at(results, ir_.mul(g, ir_.k(ir_.size))));
-          });
-          x = ir_.load(ir_.vec, results);
-        }
-        EpilogueCtx ctx = ctx_;
-        ctx.row = ir_.add(ctx.row, i);
-        ctx.col = ir_.add(ctx.col, j);
-        ctx.mask = mask;
-        auto* c = ir_.at(c_, ir_.mul(i, c_row_));
-        c = ir_.at(c, ir_.mul(j, ir_.k(ir_.out_size)));
-        if (resumes_) {
-          auto* old = ir_.load(ir_.vec, c, mask);
-          x = b_.CreateSelect(resume_, ir_.plus(old, x), x);
-        }
-        finish_vector(ir_, epilogue_, x, ctx, c);
-      });
+      Values x;
+      if (group_ == ir_.lanes) {
+        x = dots(j);
+      } else {
+        ir_.loop(ir_.k(0), ir_.k(ir_.lanes), group_, [&](Value* g) {
+          Values part = dots(ir_.add(j, g));
+          auto* p = ir_.at(results, ir_.mul(g, ir_.k(ir_.size)));
+          for (int r = 0; r < rows_; r++)
+            ir_.store(part[size_t(r)], ir_.at(p, r * ir_.lanes * ir_.size));
+        });
+        for (int r = 0; r < rows_; r++)
+          x.push_back(
+              ir_.load(ir_.vec, ir_.at(results, r * ir_.lanes * ir_.size)));
+      }
+      auto* mask = ir_.lanes_below(b_.CreateSub(cols_, j), 0, ir_.lanes);
+      for (int r = 0; r < rows_; r++) finish(r, j, x[size_t(r)], mask);
     });
     ir_.end();
   }
@@ -67,39 +61,54 @@ class DotKernel {
   void load_arguments(Value* tile) {
     TileArgs args(ir_, tile);
     a_ = args.pointer(offsetof(GemmTile, a));
-    a_row_ = args.number(offsetof(GemmTile, a_row));
+    auto* a_row = args.number(offsetof(GemmTile, a_row));
+    for (int r = 0; r < rows_; r++)
+      row_offset_.push_back(ir_.mul(a_row, ir_.k(r)));
     bp_ = args.pointer(offsetof(GemmTile, b));
     b_col_ = args.number(offsetof(GemmTile, b_col));
     c_ = args.pointer(offsetof(GemmTile, c));
     c_row_ = args.number(offsetof(GemmTile, c_row));
     depth_ = args.number(offsetof(GemmTile, k));
-    rows_ = args.number(offsetof(GemmTile, rows));
     cols_ = args.number(offsetof(GemmTile, cols));
     ctx_.args = args.pointer(offsetof(GemmTile, args));
     ctx_.batch = args.number(offsetof(GemmTile, batch));
     ctx_.row = args.number(offsetof(GemmTile, row));
     ctx_.col = args.number(offsetof(GemmTile, col));
     ctx_.lanes = ir_.lanes;
-    resumes_ = ir_.spec.types.out == ir_.spec.types.compute;
-    if (resumes_) {
+    if (ir_.spec.types.out == ir_.spec.types.compute) {
       auto* flags = args.number(offsetof(GemmTile, flags));
       resume_ =
           b_.CreateICmpNE(b_.CreateAnd(flags, ir_.k(kGemmResume)), ir_.k(0));
     }
   }
 
-  // The dot products of row a with columns j .. j + group - 1, as a vector.
-  Value* dots(Value* a, Value* j) {
+  void finish(int r, Value* j, Value* x, Value* mask) {
+    EpilogueCtx ctx = ctx_;
+    ctx.row = ir_.add(ctx.row, ir_.k(r));
+    ctx.col = ir_.add(ctx.col, j);
+    ctx.mask = mask;
+    auto* c = ir_.at(c_, ir_.mul(ir_.k(r), c_row_));
+    c = ir_.at(c, ir_.mul(j, ir_.k(ir_.out_size)));
+    if (resume_) {
+      auto* old = ir_.load(ir_.vec, c, mask);
+      x = b_.CreateSelect(resume_, ir_.plus(old, x), x);
+    }
+    finish_vector(ir_, epilogue_, x, ctx, c);
+  }
+
+  // Per row the dot products with columns j .. j + group - 1, as a vector.
+  Values dots(Value* j) {
     auto* last = b_.CreateSub(cols_, ir_.k(1));
-    Values column, sums(size_t(group_), Constant::getNullValue(wide_vec_));
+    Values column;
     for (int c = 0; c < group_; c++) {
       auto* at = ir_.min(ir_.add(j, ir_.k(c)), last);
       column.push_back(ir_.at(bp_, ir_.mul(at, b_col_)));
     }
+    Values sums(size_t(rows_ * group_), Constant::getNullValue(wide_vec_));
     auto* p = ir_.loop(
         ir_.k(0), depth_, wide_,
         [&](Value* p) {
-          step(column, sums, a, p,
+          step(column, sums, p,
                [&](Value* from) { return ir_.load(wide_vec_, from); });
         },
         &sums);
@@ -108,20 +117,32 @@ class DotKernel {
         [&] {
           auto* left = b_.CreateSub(depth_, p);
           auto* mask = native_ ? ir_.lanes_below(left, 0, wide_) : nullptr;
-          step(column, sums, a, p, [&](Value* from) {
+          step(column, sums, p, [&](Value* from) {
             return mask ? ir_.load(wide_vec_, from, mask)
                         : load_edge(from, left);
           });
         },
         &sums);
-    return transposed_sum(sums);
+    Values out;
+    for (int r = 0; r < rows_; r++) {
+      auto first = sums.begin() + r * group_;
+      out.push_back(transposed_sum(Values(first, first + group_)));
+    }
+    return out;
   }
-  void step(const Values& column, Values& sums, Value* a, Value* p,
+  void step(const Values& column, Values& sums, Value* p,
             function_ref<Value*(Value*)> load) {
     auto* offset = ir_.mul(p, ir_.k(ir_.size));
-    auto* av = load(ir_.at(a, offset));
-    for (size_t c = 0; c < sums.size(); c++)
-      sums[c] = ir_.multiply_add(av, load(ir_.at(column[c], offset)), sums[c]);
+    Values av;
+    for (int r = 0; r < rows_; r++)
+      av.push_back(load(ir_.at(a_, ir_.add(offset, row_offset_[size_t(r)]))));
+    for (int c = 0; c < group_; c++) {
+      auto* bv = load(ir_.at(column[size_t(c)], offset));
+      for (int r = 0; r < rows_; r++) {
+        auto& sum = sums[size_t(r * group_ + c)];
+        sum = ir_.multiply_add(av[size_t(r)], bv, sum);
+      }
+    }
   }
   // The first `count` elements at p, then zeros.
   Value* load_edge(Value* p, Value* count) {
@@ -135,7 +156,7 @@ class DotKernel {
   }
 
   // Lane c of the result is the sum of sums[c]'s lanes.
-  Value* transposed_sum(Values& x) {
+  Value* transposed_sum(Values x) {
     int s = 1;
     for (; s < group_; s *= 2)
       for (size_t c = 0; c < x.size(); c += size_t(2 * s)) {
@@ -155,19 +176,20 @@ class DotKernel {
   GemmIr& ir_;
   IRBuilder<>& b_;
   const Epilogue* epilogue_;
-  int wide_, group_;
-  bool native_, resumes_ = false;
+  int rows_, wide_, group_;
+  bool native_;  // masked loads of k's edge
   Type* wide_vec_;
   EpilogueCtx ctx_{};
-  Value *a_, *a_row_, *bp_, *b_col_, *c_, *c_row_, *depth_, *rows_, *cols_,
-      *resume_ = nullptr, *edge_ = nullptr;
+  Values row_offset_;
+  Value *a_, *bp_, *b_col_, *c_, *c_row_, *depth_, *cols_;
+  Value *resume_ = nullptr, *edge_ = nullptr;
 };
 
 }  // namespace
 
-void emit_dot_kernel(GemmIr& ir, const std::string& name,
+void emit_dot_kernel(GemmIr& ir, const std::string& name, int rows,
                      const Epilogue* epilogue) {
-  DotKernel(ir, epilogue).emit(name);
+  DotKernel(ir, rows, epilogue).emit(name);
 }
 
 }  // namespace cotan::cpu

@@ -94,12 +94,19 @@ class Chunk {
     t_.flags = kGemmFinish | (s_.accumulate ? kGemmResume : 0);
   }
 
+  // All rows with as many columns of B as stay in a cache.
   void dots() {
     whole_depth();
-    t_.a = a_at(i0_, 0), t_.b = b_at(0, j0_), t_.c = c_at(i0_, j0_);
-    t_.rows = i1_ - i0_, t_.cols = j1_ - j0_;
-    t_.row = i0_, t_.col = j0_;
-    kernels_.tile(GemmSlot::kDots)(&t_);
+    int64_t column = std::max<int64_t>(s_.k * b_size_, 1);
+    int64_t step = std::max<int64_t>((256 << 10) / column / 16, 1) * 16;
+    for (int64_t j = j0_; j < j1_; j += step)
+      for (int64_t i = i0_; i < i1_; i += kGemmMaxDotRows) {
+        t_.rows = std::min<int64_t>(kGemmMaxDotRows, i1_ - i);
+        t_.cols = std::min(step, j1_ - j);
+        t_.row = i, t_.col = j;
+        t_.a = a_at(i, 0), t_.b = b_at(0, j), t_.c = c_at(i, j);
+        kernels_.tile(GemmSlot::dots(int(t_.rows)))(&t_);
+      }
   }
 
   void wide() {

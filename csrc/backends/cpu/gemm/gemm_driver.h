@@ -15,7 +15,8 @@
 namespace cotan::cpu {
 
 // Strides in elements. Columns of C are dense. One of a_row, a_k must be 1
-// where A has to be converted, and one of b_k, b_col always (gemm_layout_ok).
+// where A has to be converted or n is 1, and one of b_k, b_col always
+// (gemm_layout_ok).
 struct GemmShape {
   using Batch = std::array<int64_t, 3>;
   int64_t m = 0, n = 0, k = 0;
@@ -68,9 +69,10 @@ GemmPlan plan_gemm(const GemmShape& shape, const GemmTypes& types,
                    const GemmTiling& tiling, int threads,
                    const GemmMachine& machine = gemm_host_machine());
 
-// The kernels that run_gemm will call, exact edges included. A table with
+// The kernels to compile for run_gemm, exact edges included. A table with
 // gemm_all_slots serves every plan too, with a little waste at the edges.
-GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTiling& tiling);
+GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTypes& types,
+                            const GemmTiling& tiling);
 
 // Bytes that GemmArgs::scratch must have, aligned to 64.
 inline int64_t gemm_scratch_bytes(const GemmPlan& plan) {

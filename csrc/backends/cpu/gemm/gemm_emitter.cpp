@@ -21,8 +21,6 @@ using namespace llvm;
 
 namespace {
 
-constexpr int kUnroll = 4;  // 8 is no faster and compiles slower
-
 class TileKernel {
   using Values = GemmIr::Values;
 
@@ -159,13 +157,16 @@ class TileKernel {
     state.push_back(a_);
     state.push_back(bp_);
     if (packing_) state.push_back(panel_);
+    // Unrolling is worth 1-2 % on some cores, and costs compile time.
+    bool main = rows_ == ir_.spec.tiling.rows && !masked_ && !packing_;
+    int unroll = main ? 2 : 1;
     auto steps = [&](int n) {
       return [&, n](Value*) {
         for (int u = 0; u < n; u++) step(state, offsets);
       };
     };
-    auto* reached = ir_.loop(ir_.k(0), depth_, kUnroll, steps(kUnroll), &state);
-    ir_.loop(reached, depth_, 1, steps(1), &state);
+    auto* reached = ir_.loop(ir_.k(0), depth_, unroll, steps(unroll), &state);
+    if (unroll > 1) ir_.loop(reached, depth_, 1, steps(1), &state);
     std::copy(state.begin(), state.begin() + rows_ * vectors_, sums_.begin());
   }
   void step(Values& state, const Values& offsets) {
@@ -300,9 +301,10 @@ static std::string emit_slot(GemmIr& ir, int slot, const Epilogue* epilogue,
     name = cat(prefix, "_packing");
     emit_tile_kernel(ir, name, tiling.rows, tiling.vectors, false, true,
                      epilogue);
-  } else if (slot == GemmSlot::kDots) {
-    name = cat(prefix, "_dots");
-    emit_dot_kernel(ir, name, epilogue);
+  } else if (slot < GemmSlot::kCopyA) {
+    int rows = slot - GemmSlot::kDots + 1;
+    name = cat(prefix, "_dots", rows);
+    emit_dot_kernel(ir, name, rows, epilogue);
   } else {
     bool is_a = slot == GemmSlot::kCopyA || slot == GemmSlot::kTransposeA;
     bool copy = slot == GemmSlot::kCopyA || slot == GemmSlot::kCopyB;

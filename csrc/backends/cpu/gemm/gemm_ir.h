@@ -104,7 +104,7 @@ void finish_vector(GemmIr& ir, const Epilogue* epilogue, llvm::Value* sum,
 void emit_tile_kernel(GemmIr& ir, const std::string& name, int rows,
                       int vectors, bool masked, bool packing,
                       const Epilogue* epilogue);
-void emit_dot_kernel(GemmIr& ir, const std::string& name,
+void emit_dot_kernel(GemmIr& ir, const std::string& name, int rows,
                      const Epilogue* epilogue);
 void emit_copy_kernel(GemmIr& ir, const std::string& name, DType from);
 void emit_transpose_kernel(GemmIr& ir, const std::string& name, DType from);

@@ -48,11 +48,14 @@ bool gemm_supports(const GemmTypes& types);
 inline constexpr int kGemmMaxRows = 8;
 inline constexpr int kGemmMaxVectors = 4;
 inline constexpr int kGemmMaxWideRows = 4;
+inline constexpr int kGemmMaxDotRows = 4;
 struct GemmTiling {
   int32_t lanes = 16, rows = 6, vectors = 4;
   // Rows of a masked tile of v vectors: fewer columns leave room for more.
   int32_t tall[kGemmMaxVectors + 1] = {0, 8, 8, 8, 6};
   int32_t wide[kGemmMaxWideRows + 1] = {0, 16, 8, 8, 6};
+  // Up to so many rows a transposed B is read in place, by dots.
+  int32_t dot_rows = 48;
   // Columns of an edge must come from a packed panel: no masked loads.
   bool edge_needs_panel = false;
 
@@ -96,7 +99,8 @@ struct GemmSlot {
   static constexpr int wide(int rows) { return kWide + rows - 1; }
   static constexpr int kPackingTile = kWide + kGemmMaxWideRows;
   static constexpr int kDots = kPackingTile + 1;
-  static constexpr int kCopyA = kDots + 1;
+  static constexpr int dots(int rows) { return kDots + rows - 1; }
+  static constexpr int kCopyA = kDots + kGemmMaxDotRows;
   static constexpr int kTransposeA = kCopyA + 1;
   static constexpr int kCopyB = kTransposeA + 1;
   static constexpr int kTransposeB = kCopyB + 1;
@@ -107,13 +111,21 @@ static_assert(GemmSlot::kCount <= 64);
 // A set of slots.
 using GemmSlots = uint64_t;
 constexpr GemmSlots gemm_slot(int slot) { return GemmSlots{1} << slot; }
-// Enough for every shape: rows 6, 4, 2, 1 and 1, 2, 4 vectors.
-GemmSlots gemm_all_slots(const GemmTiling& tiling);
+// What has to be compiled to serve every shape: rows 6, 4, 2, 1 and 1, 2, 4
+// vectors, and the packing kernels that are not built in.
+GemmSlots gemm_all_slots(const GemmTypes& types, const GemmTiling& tiling);
+
+// A packing kernel of this library; null if that conversion is generated.
+GemmPackFn gemm_builtin_pack(DType from, DType compute, bool transposed);
 
 struct GemmKernels {
   GemmTypes types;
   GemmTiling tiling;
   const void* slots[GemmSlot::kCount] = {};
+
+  GemmKernels() = default;
+  // Holds the built-in kernels; the compiled ones are to be filled in.
+  GemmKernels(const GemmTypes& types, const GemmTiling& tiling);
 
   bool has(int slot) const { return slots[slot] != nullptr; }
   GemmTileFn tile(int slot) const {

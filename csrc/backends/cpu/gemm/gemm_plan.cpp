@@ -62,18 +62,43 @@ GemmTiling gemm_tiling(const TargetInfo& target, DType compute) {
   t.edge_needs_panel = !target.masks(compute);
   if (target.registers < 32) {
     t.vectors = 2;
+    t.dot_rows = 8;  // too few registers for a square of sums
     t.tall[1] = 8, t.tall[2] = 6;
     t.wide[1] = 8, t.wide[2] = 4, t.wide[3] = t.wide[4] = 2;
   }
   return t;
 }
 
-GemmSlots gemm_all_slots(const GemmTiling& tiling) {
-  GemmSlots all = 0;
+// The packing slots that have no built-in kernel.
+static GemmSlots generated_packs(const GemmTypes& types) {
+  GemmSlots slots = 0;
+  for (bool transposed : {false, true}) {
+    if (!gemm_builtin_pack(types.a, types.compute, transposed))
+      slots |= gemm_slot(transposed ? GemmSlot::kTransposeA : GemmSlot::kCopyA);
+    if (!gemm_builtin_pack(types.b, types.compute, transposed))
+      slots |= gemm_slot(transposed ? GemmSlot::kTransposeB : GemmSlot::kCopyB);
+  }
+  return slots;
+}
+
+GemmKernels::GemmKernels(const GemmTypes& types_, const GemmTiling& tiling_)
+    : types(types_), tiling(tiling_) {
+  auto fill = [&](int slot, DType from, bool transposed) {
+    auto* fn = gemm_builtin_pack(from, types.compute, transposed);
+    slots[slot] = reinterpret_cast<const void*>(fn);
+  };
+  fill(GemmSlot::kCopyA, types.a, false);
+  fill(GemmSlot::kTransposeA, types.a, true);
+  fill(GemmSlot::kCopyB, types.b, false);
+  fill(GemmSlot::kTransposeB, types.b, true);
+}
+
+GemmSlots gemm_all_slots(const GemmTypes& types, const GemmTiling& tiling) {
+  GemmSlots all = generated_packs(types);
   for (int rows : {6, 4, 2, 1})
     for (int v : {0, 1, 2, 4})
       if (v <= tiling.vectors) all |= gemm_slot(GemmSlot::tile(rows, v));
-  for (int slot = GemmSlot::kWide; slot < GemmSlot::kCount; slot++)
+  for (int slot = GemmSlot::kWide; slot < GemmSlot::kCopyA; slot++)
     all |= gemm_slot(slot);
   return all;
 }
@@ -96,6 +121,9 @@ bool gemm_layout_ok(const GemmShape& s, const GemmTypes& types) {
   bool a_ok =
       !types.converts_a() || s.a_k == 1 || s.a_row == 1 || s.m <= 1 || s.k <= 1;
   bool b_ok = s.b_k == 1 || s.b_col == 1 || s.n <= 1 || s.k <= 1;
+  // A of a column becomes B of a row (gemm_column_to_row).
+  bool column = s.n == 1 && s.m > 1 && s.k > 1;
+  if (column && s.a_k != 1 && s.a_row != 1) return false;
   return a_ok && b_ok;
 }
 
@@ -180,11 +208,15 @@ class Planner {
   bool converts() const { return types_.converts_a() || types_.converts_b(); }
 
   void choose_path() {
-    bool in_place = !converts() && s_.m >= 1 && s_.m <= kGemmMaxWideRows;
-    if (in_place && s_.b_k == 1 && s_.b_col != 1 && s_.a_k == 1)
+    bool few = !converts() && s_.m >= 1 && s_.m <= kGemmMaxWideRows;
+    // Transposing B costs as much as 8 rows of tiles, the last sums of a dot
+    // product as much as 40 of its steps.
+    int64_t dots =
+        std::clamp<int64_t>(s_.k / 5, few ? s_.m : 0, tiling_.dot_rows);
+    if (!converts() && s_.m >= 1 && s_.m <= dots && s_.b_k == 1 &&
+        s_.b_col != 1 && s_.a_k == 1)
       p_.path = GemmPath::dots;
-    else if (in_place && s_.b_col == 1 &&
-             s_.n >= tiling_.wide[s_.m] * tiling_.lanes)
+    else if (few && s_.b_col == 1 && s_.n >= tiling_.wide[s_.m] * tiling_.lanes)
       p_.path = GemmPath::wide;
     else
       p_.path = GemmPath::tiles;
@@ -222,24 +254,22 @@ class Planner {
   }
 
   // Below about 1.5 Mflop a hand-off to another thread costs more than it
-  // saves. A product whose operands are read once counts bytes instead.
-  int64_t useful_pieces() const {
-    double flops =
-        2.0 * double(s_.m) * double(s_.n) * double(s_.k) * double(s_.batches());
-    double grain = s_.m <= 4 ? 4e5 : 1.5e6;
-    return std::clamp<int64_t>(int64_t(flops / grain), 1, threads_);
-  }
-
+  // saves. A product of few rows is limited by memory and worth more threads.
   void split() {
-    int64_t batches = s_.batches(), pieces = useful_pieces();
+    int64_t batches = s_.batches();
+    double flops =
+        2.0 * double(s_.m) * double(s_.n) * double(s_.k) * double(batches);
+    double grain = s_.m <= 4 ? 4e5 : 1.5e6;
+    threads_ = std::clamp<int64_t>(int64_t(flops / grain), 1, threads_);
+    // Several chunks a thread even out threads that get unequal time.
+    int64_t pieces =
+        std::clamp<int64_t>(int64_t(flops / 8e6), threads_, 4 * threads_);
     p_.chunk_m = s_.m, p_.chunk_n = s_.n, p_.chunk_batch = batches;
-    p_.workers = int32_t(pieces);
-    if (pieces > 1 && batches >= pieces) {
-      // Several chunks a thread even out threads of different speed.
-      p_.chunk_batch = ceil_div(batches, std::min(batches, 4 * pieces));
-    } else if (pieces > 1) {
+    if (threads_ > 1 && batches >= threads_) {
+      p_.chunk_batch = ceil_div(batches, std::min(batches, pieces));
+    } else if (threads_ > 1) {
       p_.chunk_batch = 1;
-      split_matrix(ceil_div(pieces, std::max<int64_t>(batches, 1)));
+      split_matrix(ceil_div(pieces, std::max<int64_t>(batches, 1)), batches);
     }
     auto count = [](int64_t n, int64_t& chunk) {
       chunk = std::max<int64_t>(chunk, 1);
@@ -248,22 +278,24 @@ class Planner {
     p_.grid_m = count(s_.m, p_.chunk_m);
     p_.grid_n = count(s_.n, p_.chunk_n);
     p_.grid_batch = count(batches, p_.chunk_batch);
-    p_.workers = int32_t(std::clamp<int64_t>(p_.chunks(), 1, p_.workers));
+    p_.workers = int32_t(std::clamp<int64_t>(p_.chunks(), 1, threads_));
   }
-  // A grid of `pieces` rectangles: the least work of the largest, packing
-  // (about 8 multiply-adds an element) included.
-  void split_matrix(int64_t pieces) {
-    int64_t unit_n = column_unit(), unit_m = kRowUnit;
+  // A grid of up to `pieces` rectangles, with the least time until the last
+  // thread ends: packing (about 8 multiply-adds an element) included, and a
+  // thread that loses a tenth of a chunk's time to something else.
+  void split_matrix(int64_t pieces, int64_t batches) {
     double best = 1e300;
-    for (int64_t gm = 1; gm <= pieces; gm++) {
-      int64_t rows = even(s_.m, gm, unit_m);
-      int64_t cols = even(s_.n, pieces / gm, unit_n);
-      rows = std::min(rows, s_.m), cols = std::min(cols, s_.n);
-      double cost = double(rows) * double(cols);
-      if (p_.pack_b != GemmPack::none) cost += 8.0 * double(cols);
-      if (p_.pack_a != GemmPack::none) cost += 8.0 * double(rows);
-      if (cost < best) best = cost, p_.chunk_m = rows, p_.chunk_n = cols;
-    }
+    for (int64_t gm = 1; gm <= pieces; gm++)
+      for (int64_t gn = 1; gm * gn <= pieces; gn++) {
+        int64_t rows = std::min(even(s_.m, gm, kRowUnit), s_.m);
+        int64_t cols = std::min(even(s_.n, gn, column_unit()), s_.n);
+        int64_t chunks = ceil_div(s_.m, rows) * ceil_div(s_.n, cols) * batches;
+        double chunk = double(rows) * double(cols);
+        if (p_.pack_b != GemmPack::none) chunk += 8.0 * double(cols);
+        if (p_.pack_a != GemmPack::none) chunk += 8.0 * double(rows);
+        double cost = chunk * (double(ceil_div(chunks, threads_)) + 0.1);
+        if (cost < best) best = cost, p_.chunk_m = rows, p_.chunk_n = cols;
+      }
   }
 
   void choose_blocks() {
@@ -320,7 +352,8 @@ int64_t gemm_scratch_bytes(const GemmShape& shape, const GemmTypes& types,
   return gemm_scratch_bytes(plan_gemm(shape, types, tiling, threads));
 }
 
-GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTiling& tiling) {
+GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTypes& types,
+                            const GemmTiling& tiling) {
   GemmSlots needed = 0;
   auto need = [&](int slot) { needed |= gemm_slot(slot); };
   auto panel = [&](int64_t rows, int64_t tall, int vectors) {
@@ -329,7 +362,11 @@ GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTiling& tiling) {
   };
   const GemmShape& s = plan.shape;
   if (plan.chunks() == 0) return 0;
-  if (plan.path == GemmPath::dots) return gemm_slot(GemmSlot::kDots);
+  if (plan.path == GemmPath::dots) {
+    if (s.m >= kGemmMaxDotRows) need(GemmSlot::dots(kGemmMaxDotRows));
+    if (int rows = int(s.m % kGemmMaxDotRows)) need(GemmSlot::dots(rows));
+    return needed;
+  }
   int64_t edge = s.n;
   if (plan.path == GemmPath::wide) {
     need(GemmSlot::wide(int(s.m)));
@@ -340,10 +377,15 @@ GemmSlots gemm_needed_slots(const GemmPlan& plan, const GemmTiling& tiling) {
     int v = int(ceil_div(cols, tiling.lanes));
     panel(s.m, tiling.tall[v], v);
   }
-  if (plan.pack_a == GemmPack::copy) need(GemmSlot::kCopyA);
-  if (plan.pack_a == GemmPack::transpose) need(GemmSlot::kTransposeA);
-  if (plan.pack_b == GemmPack::transpose) need(GemmSlot::kTransposeB);
-  if (plan.pack_b == GemmPack::copy || plan.pack_edge) need(GemmSlot::kCopyB);
+  GemmSlots packs = 0;
+  if (plan.pack_a != GemmPack::none)
+    packs |= gemm_slot(plan.pack_a == GemmPack::copy ? GemmSlot::kCopyA
+                                                     : GemmSlot::kTransposeA);
+  if (plan.pack_b == GemmPack::copy || plan.pack_edge)
+    packs |= gemm_slot(GemmSlot::kCopyB);
+  if (plan.pack_b == GemmPack::transpose)
+    packs |= gemm_slot(GemmSlot::kTransposeB);
+  needed |= packs & generated_packs(types);
   if (plan.fuse_packing) need(GemmSlot::kPackingTile);
   return needed;
 }
