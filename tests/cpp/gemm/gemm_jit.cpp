@@ -1,13 +1,11 @@
 #include "gemm_jit.h"
 
-#include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
-#include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/TargetSelect.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
-#include <llvm/Transforms/InstCombine/InstCombine.h>
-#include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -17,98 +15,53 @@
 #include <thread>
 #include <vector>
 
+#include "backends/cpu/jit.h"
+
 namespace gemm_testing {
 
 using namespace llvm;
-using cotan::cpu::Epilogue;
-using cotan::cpu::EpilogueCtx;
-using cotan::cpu::GemmSpec;
+using namespace cotan::cpu;
 
-static orc::JITTargetMachineBuilder target(const std::string& cpu) {
-  static bool ready = [] {
-    InitializeNativeTarget();
-    InitializeNativeTargetAsmPrinter();
-    return true;
-  }();
-  (void)ready;
-  auto b = cantFail(orc::JITTargetMachineBuilder::detectHost());
-  if (!cpu.empty()) {
-    b.setCPU(cpu);
-    b.getFeatures() = SubtargetFeatures();
-  }
-  b.setCodeGenOptLevel(CodeGenOptLevel::Less);
-  return b;
-}
-
-static void optimise(Module& module) {
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager calls;
-  ModuleAnalysisManager modules;
-  PassBuilder builder;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(calls);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, calls, modules);
-  FunctionPassManager passes;
-  passes.addPass(EarlyCSEPass());
-  passes.addPass(InstCombinePass());
-  for (auto& f : module)
-    if (!f.isDeclaration()) passes.run(f, functions);
+static const TargetSpec& target(const std::string& cpu) {
+  return cpu.empty() ? host_target() : named_target(cpu);
 }
 
 static std::unique_ptr<Module> build(
-    LLVMContext& context, const GemmSpec& spec, const Epilogue* epilogue,
-    const std::string& cpu, const std::string& features,
+    CompileSession& session, const GemmSpec& spec, const Epilogue* epilogue,
     std::vector<std::pair<int, std::string>>& names) {
-  auto module = std::make_unique<Module>("gemm", context);
+  auto module = session.new_module("gemm");
   names = emit_gemm_kernels(*module, spec, epilogue, "gemm");
-  for (auto& f : *module) {
-    if (f.isDeclaration()) continue;
-    f.addFnAttr("target-cpu", cpu);
-    f.addFnAttr("target-features", features);
+  for (auto& [slot, name] : names) {
+    Function& f = *module->getFunction(name);
+    f.addFnAttr("target-cpu", session.target().cpu);
+    f.addFnAttr("target-features", session.target().features);
   }
   if (verifyModule(*module, &errs())) abort();
-  if (!getenv("COTAN_GEMM_NO_PASSES")) optimise(*module);
   return module;
 }
 
 Compiled compile(const GemmSpec& spec, const Epilogue* epilogue,
                  const std::string& cpu) {
-  auto machine = target(cpu);
-  auto jit = cantFail(
-      orc::LLJITBuilder().setJITTargetMachineBuilder(machine).create());
   double start = cpu_seconds();
-  auto context = std::make_unique<LLVMContext>();
+  CompileSession session(target(cpu));
   std::vector<std::pair<int, std::string>> names;
-  auto module = build(*context, spec, epilogue, machine.getCPU(),
-                      machine.getFeatures().getString(), names);
-  module->setDataLayout(jit->getDataLayout());
-  module->setTargetTriple(Triple(machine.getTargetTriple()));
-  cantFail(jit->addIRModule(
-      orc::ThreadSafeModule(std::move(module), std::move(context))));
-  Compiled out;
-  out.kernels = cotan::cpu::GemmKernels(spec.types, spec.tiling);
-  for (auto& [slot, name] : names)
-    out.kernels.slots[slot] = cantFail(jit->lookup(name)).toPtr<const void*>();
+  auto object = session.compile(build(session, spec, epilogue, names));
+  auto code = link_object(object);
+  Compiled out{GemmKernels(spec.types, spec.tiling), 0, code};
+  for (auto& [slot, name] : names) out.kernels.slots[slot] = code->find(name);
   out.milliseconds = (cpu_seconds() - start) * 1e3;
-  out.owner = std::shared_ptr<void>(
-      jit.release(), [](void* p) { delete static_cast<orc::LLJIT*>(p); });
   return out;
 }
 
-std::string assembly(const GemmSpec& spec, const Epilogue* epilogue,
-                     const std::string& cpu, const std::string& triple) {
-  auto machine = target(cpu);
-  if (!triple.empty()) machine.getTargetTriple() = Triple(triple);
-  auto tm = cantFail(machine.createTargetMachine());
-  LLVMContext context;
+std::string assembly(const GemmSpec& spec, const Epilogue* epilogue) {
+  CompileSession session(host_target());
   std::vector<std::pair<int, std::string>> names;
-  auto module = build(context, spec, epilogue, machine.getCPU(),
-                      machine.getFeatures().getString(), names);
-  module->setDataLayout(tm->createDataLayout());
-  module->setTargetTriple(Triple(machine.getTargetTriple()));
+  auto module = build(session, spec, epilogue, names);
+  std::string error, triple = host_target().triple;
+  auto* found = TargetRegistry::lookupTarget(Triple(triple), error);
+  std::unique_ptr<TargetMachine> tm(found->createTargetMachine(
+      Triple(triple), host_target().cpu, host_target().features, {}, {}, {},
+      CodeGenOptLevel::Less));
   SmallString<0> text;
   raw_svector_ostream os(text);
   legacy::PassManager passes;
