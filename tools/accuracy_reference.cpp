@@ -32,18 +32,29 @@ namespace {
   }
 #endif
 
-COTAN_VECTOR(exp)
-COTAN_VECTOR(exp2)
-COTAN_VECTOR(expm1) COTAN_VECTOR(log) COTAN_VECTOR(log1p) COTAN_VECTOR(sin)
-    COTAN_VECTOR(cos) COTAN_VECTOR(tan) COTAN_VECTOR(asin) COTAN_VECTOR(acos)
-        COTAN_VECTOR(atan) COTAN_VECTOR(sinh) COTAN_VECTOR(cosh)
-            COTAN_VECTOR(tanh) COTAN_VECTOR(asinh) COTAN_VECTOR(acosh)
-                COTAN_VECTOR(atanh) COTAN_VECTOR(erf) COTAN_VECTOR(erfc)
-                    COTAN_VECTOR(cbrt)
+COTAN_VECTOR(exp);
+COTAN_VECTOR(exp2);
+COTAN_VECTOR(expm1);
+COTAN_VECTOR(log);
+COTAN_VECTOR(log1p);
+COTAN_VECTOR(sin);
+COTAN_VECTOR(cos);
+COTAN_VECTOR(tan);
+COTAN_VECTOR(asin);
+COTAN_VECTOR(acos);
+COTAN_VECTOR(atan);
+COTAN_VECTOR(sinh);
+COTAN_VECTOR(cosh);
+COTAN_VECTOR(tanh);
+COTAN_VECTOR(asinh);
+COTAN_VECTOR(acosh);
+COTAN_VECTOR(atanh);
+COTAN_VECTOR(erf);
+COTAN_VECTOR(erfc);
+COTAN_VECTOR(cbrt);
 
-                        template <void (*F)(const double*, double*, int)>
-                        void wide(const double* x, const float*, double* y,
-                                  int n) {
+template <void (*F)(const double*, double*, int)>
+void wide(const double* x, const float*, double* y, int n) {
   F(x, y, n);
 }
 

@@ -256,7 +256,7 @@ def fits():
          -HALF_LN2, HALF_LN2, 5, 12)  # fmt: skip
     # 2^r = 1 + r P(r)
     f = guarded(lambda r: mp.expm1(r * mp.log(2)) / r)
-    both("EXP2", f, lambda r: abs(r) + ONE / 100, -0.501, 0.501, 6, 13)
+    both("EXP2", f, lambda r: abs(r) + ONE / 100, -0.501, 0.501, 6, 12)
     # log(1 + f) = f - f^2 / 2 + f^3 P(f)
     f = guarded(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3)
     both("LOG", f, guarded(lambda f: f**3 / mp.log1p(f)),
@@ -266,18 +266,10 @@ def fits():
     f = guarded(lambda t: 2 * (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t)
     top = ((SQRT2 - 1) / (SQRT2 + 1)) ** 2 * mp.mpf("1.0001")
     add("LOGS", 64, f, lambda t: t / 2, 0, top, 7)
-    # log2((1+s)/(1-s)) = s (c1 + t (c1 / 3 + t Q(t))), t = s^2
-    c1 = 2 / mp.log(2)
-    f = guarded(
-        lambda t: (
-            ((mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t - ONE / 3) / t * c1
-        )
-    )
-    both("LOG2Q", f, lambda t: t * t / c1, 0, top, 4, 9)
-    # the same as s (c1 + t P(t)), for f32's usual path
-    # (and a smaller range: |f| < 1/5)
-    f = guarded(lambda t: (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t * c1)
-    add("LOG2P", 32, f, lambda t: t / c1, 0, (mp.mpf(1) / 11) ** 2, 3)
+    # as LOG, between the sixteen parts of pow_tables()
+    f = guarded(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3)
+    both("LOG_PART", f, guarded(lambda f: f**3 / mp.log1p(f)),
+         -0.0345, 0.0345, 4, 9)  # fmt: skip
     # (1 - e)^(-1/3), (1 - e)^(-1/2) = 1 + e P(e): one step from a guess that
     # is off by e
     f = guarded(lambda e: ((1 - e) ** (-ONE / 3) - 1) / e)
@@ -369,6 +361,40 @@ SPLIT = {
 }  # fmt: skip
 
 
+def pow_tables():
+    """Short inverses of sixteen parts of [0.703, 1.406), and their -log2."""
+
+    def bound(i):
+        bits = 0x3F340000 + (i << 19)
+        return struct.unpack("f", struct.pack("I", bits))[0]
+
+    def split(x, places, bits):
+        high = mp.nint(x * mp.mpf(2) ** places) / mp.mpf(2) ** places
+        return float(high), float(round_to(x - high, bits))
+
+    inverses = []
+    for i in range(16):
+        lo, hi = bound(i), bound(i + 1)
+        # few enough bits that m c - 1 is exact
+        _, best = min(
+            (max(abs(lo * n / steps - 1), abs(hi * n / steps - 1)), n / steps)
+            for steps in (16, 32, 64, 128)
+            for n in range(steps // 2, 2 * steps)
+            if max(abs(lo * n / steps - 1), abs(hi * n / steps - 1)) * steps
+            < (2 if lo >= 1 else 1)
+        )
+        # around 1 a sum with log2(c) would cancel
+        inverses.append(1.0 if lo < 1 < hi else best)
+    logs = [-mp.log(mp.mpf(c), 2) for c in inverses]
+    table = {"kPowInverse": inverses}
+    # high words that add to an exponent without rounding
+    for suffix, places, bits in (("f", 16, 32), ("d", 42, 64)):
+        parts = [split(v, places, bits) for v in logs]
+        table["kPowLog2Hi" + suffix] = [p[0] for p in parts]
+        table["kPowLog2Lo" + suffix] = [p[1] for p in parts]
+    return table
+
+
 def constant_name(name):
     suffix = {"32": "f", "64": "d"}[name[-2:]]
     return "k" + name[:-2].title().replace("_", "") + suffix
@@ -399,8 +425,7 @@ def write_header(rows):
         "",
         "// clang-format off",
     ]
-    for name in FITS:
-        key = constant_name(name)
+    for key in [constant_name(name) for name in FITS] + list(pow_tables()):
         if key not in rows:
             continue
         out.append(f"inline constexpr double {key}[] = {{")
@@ -416,7 +441,7 @@ def main():
     with Pool() as pool:
         for name, c in pool.imap_unordered(fit, names):
             rows[constant_name(name)] = c
-    write_header(rows)
+    write_header(rows | pow_tables())
 
 
 if __name__ == "__main__":

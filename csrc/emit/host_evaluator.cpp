@@ -249,6 +249,11 @@ void HostEvaluator::rare_many(
   if (mask.v & 1) slow(values);
 }
 
+Scalar HostEvaluator::raw_lookup(Scalar index, DType t, const double* table) {
+  double v = table[index.v & 15];
+  return t == DType::f32 ? of(float(v)) : of(v);
+}
+
 Scalar HostEvaluator::raw_constant(const Literal& lit) {
   Scalar s;
   s.dtype = lit.dtype;

@@ -56,6 +56,7 @@ class HostEvaluator final : public ScalarEmitter {
   // floats are computed in f32 and rounded after each operation.
   void rare_many(Scalar mask, std::span<Scalar> values,
                  const std::function<void(std::span<Scalar>)>& slow) override;
+  Scalar raw_lookup(Scalar index, DType t, const double* table) override;
   Scalar raw_constant(const Literal& lit) override;
   Scalar raw_unary(UnaryOp op, Scalar x) override;
   Scalar raw_binary(BinaryOp op, Scalar x, Scalar y) override;

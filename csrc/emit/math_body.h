@@ -152,7 +152,10 @@ class Body {
   I sign(F x) { return bits(x) & ci(sign_bit()); }
   F xor_sign(F x, I s) { return flt(bits(x) ^ s); }
   F with_sign(F mag, F s) { return xor_sign(mag, sign(s)); }  // mag >= 0
-  F clamp(F x, double lo, double hi);                         // keeps nan
+  F lookup(I index, const double* table) {
+    return {e.raw_lookup(index.s, ft, table), &e};
+  }
+  F clamp(F x, double lo, double hi);  // keeps nan
 
   // ---- building blocks
   F poly(F x, Coefficients k);  // Horner, lowest power first
@@ -245,7 +248,7 @@ class Body {
   // ---- powers (math_pow_roots.cpp)
   F pow(F x, F y);
   F pow_any(F x, F y);
-  Pair log2_reduced(F m, F kf);
+  Pair log2_pair(F x);  // x positive, normal and finite
   F cbrt(F x);
   F cbrt_usual(F a);
   F rsqrt(F x);

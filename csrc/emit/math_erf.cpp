@@ -36,8 +36,7 @@ F Body::erfc(F x) {
 
 F Body::erf_inv(F x) {
   F a = abs(x);
-  Pair l = log_pair_normal(fma(-a, a, c(1)));
-  F w = -(l.hi + l.lo);
+  F u = fma(-a, a, c(1)), w = -log_normal(u);
   // G = G0 + (w - w0) P(w - c), split so that the sum does not cancel
   double split = d ? 6.25 : 5;
   F g0 = c(0x1.288de7c617527p+0, 0x1.288de8p+0);
@@ -48,6 +47,7 @@ F Body::erf_inv(F x) {
     // In the tail the result is nearly sqrt(w) plus a constant, so what the
     // root and w themselves have lost counts.
     F s = sqrt(w);
+    Pair l = log_pair_normal(u);
     F s_lo = ((-l.hi - w) - l.lo + fma(-s, s, w)) * (c(.5) / s);
     auto branch = [&](Coefficients k, F v) {
       return fma(a, c(k[0]), a * (poly_low(v, k) + s_lo));

@@ -57,10 +57,11 @@ F Body::exp2(F x) {
 }
 
 F Body::expm1(F x) {
-  // 2 (2^(n-1) p + (2^(n-1) - 1/2)): no overflow before the result does.
-  Exp r = exp_core(d ? clamp(x, -40, 709.9) : clamp(x, -20, 88.9));
+  // 2 (2^(n-1) p + (2^(n-1) - 1/2)): no overflow before the result does. p is
+  // not rounded to one word: the sum cancels for n = 1.
+  ExpPair r = exp_core_pair(d ? clamp(x, -40, 709.9) : clamp(x, -20, 88.9));
   F t = pow2(r.n, -1);
-  F y = fma(t, r.p, t - c(.5));
+  F y = fma(t, r.rest, fma(t, r.r, t - c(.5)));
   y = y + y;
   y = sel(x > c(0x1.62e42fefa39efp+9, 0x1.62e42ep+6), inf(), y);
   return sel(abs(x) < c(0x1p-54, 0x1p-25), x, y);

@@ -22,7 +22,7 @@ F Body::lgamma1(F w) {
   F k0 = c(k[0]), k1 = c(k[1]), p = w * k1, s = k0 + p;
   F low = ((p - (s - k0)) + fma(w, k1, -p)) + c(k.back());
   F rest = poly(w, k.subspan(2, k.size() - 3));
-  return w * (s + fma(w * w, rest, low));
+  return fma(w, s, w * fma(w * w, rest, low));
 }
 
 // lgamma(x) = lgamma(1 + w) - log |x (x + 1) ... w|, w = x + n in [-1/2, 1/2)

@@ -53,8 +53,9 @@ F Body::tanh(F x) {
 }
 
 F Body::logistic(F x) {
+  // 1 / (1 + q) or q - q^2 / (1 + q)
   F q = exp(-abs(x)), r = c(1) / (q + c(1));
-  return sel(x < c(0), fma(-(q * q), r, q), r);
+  return sel(x < c(0), fma(-(q * r), q, q), r);
 }
 
 // asinh(a) = log1p(a + a^2 / (1 + sqrt(1 + a^2)))

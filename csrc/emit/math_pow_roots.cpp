@@ -3,47 +3,33 @@
 
 namespace cotan::math {
 
-// k + log2(m), m in [0.7, 1.41], as an unevaluated sum with a relative error
-// of about 2^-63 (f64) and 2^-31 (f32): a power multiplies it by up to the
-// largest exponent.
-Pair Body::log2_reduced(F m, F kf) {
-  // log2(m) = log2(m c) - log2(c), c in {5/4, 1, 3/4}: f = m c - 1 is exact
-  // and at most 1/5.
-  M below = m<c(.84), above = m> c(1.19);
-  auto choose = [&](F b, F mid, F a) {
-    return sel(below, b, sel(above, a, mid));
-  };
-  F f = fma(m, choose(c(1.25), c(1), c(.75)), c(-1));
-  F th = choose(c(-0x1.49a784bcd2p-2, -0x1.49a8p-2), c(0),
-                c(0x1.a8ff971810p-2, 0x1.a9p-2));
-  F tl = choose(c(0x1.1d406db502403p-44, 0x1.ed0cbap-20), c(0),
-                c(0x1.4bc302ffa76fbp-43, -0x1.a39fbep-20));
-  // s = f / (2 + f); log2(1 + f) = s (c1 + s^2 (c3 + s^2 Q(s^2)))
-  F dh = c(2) + f, dl = f - (dh - c(2)), inv = c(1) / dh;
-  F sh = f * inv, sl = inv * fma(-sh, dl, fma(-sh, dh, f));
-  F t = sh * sh, lh = f, ll = f;
-  if (!d) {
-    F c1 = c(0x1.715476p+1), u = fma(t, poly(t, kLog2Pf), c(0x1.4ae0cp-25));
-    lh = sh * c1;
-    ll = fma(sh, c1, -lh) + fma(sh, u, sl * c1);
-  } else {
-    F c1 = c(0x1.71547652b82fep+1), c1l = c(0x1.777d0ffda0d24p-55);
-    F c3 = c(0x1.ec709dc3a03fdp-1), c3l = c(0x1.d27f05548af0cp-55);
-    F t_lo = fma(sh, sh, -t) + (sh + sh) * sl;
-    F v = t * poly(t, kLog2Qd), uh = c3 + v, ul = (v - (uh - c3)) + c3l;
-    F ph = t * uh, pl = fma(t, uh, -ph) + fma(t, ul, t_lo * uh);
-    F wh = c1 + ph, wl = (ph - (wh - c1)) + (pl + c1l);
-    lh = sh * wh;
-    ll = fma(sh, wh, -lh) + fma(sh, wl, sl * wh);
-  }
-  F whole = kf + th, hi = whole + lh;  // the first sum is exact
-  return {hi, (lh - (hi - whole)) + (ll + tl)};
+// log2(x) as an unevaluated sum with a relative error of about 2^-63 (f64)
+// and 2^-31 (f32): a power multiplies it by up to the largest exponent.
+// x = 2^k m, m in [0.703, 1.406) in sixteen parts, each with a short c near
+// 1 / m: f = m c - 1 is exact, at most 0.035, and f = m - 1 around one.
+Pair Body::log2_pair(F x) {
+  I ix = bits(x), t = ix - ci(d ? 0x3fe6800000000000 : 0x3f340000);
+  I k = ashr(t, mant), part = lshr(t, mant - 4);
+  F m = flt(ix - shl(k, mant));
+  F f = fma(m, lookup(part, kPowInverse), c(-1));
+  F th = lookup(part, d ? kPowLog2Hid : kPowLog2Hif);
+  F tl = lookup(part, d ? kPowLog2Lod : kPowLog2Lof);
+  // log(1 + f) = w + wl = f - f^2 / 2 + f^3 P(f)
+  F f2 = f * f, w = fma(f2, c(-.5), f), wl = fma(f2, c(-.5), f - w);
+  wl = fma(fma(f, f, -f2), c(-.5), wl);
+  wl = fma(f2 * f, poly(f, pick(kLogPartf, kLogPartd)), wl);
+  // times log2(e)
+  F e1 = c(0x1.71547652b82fep+0, 0x1.715476p+0);
+  F e2 = c(0x1.777d0ffda0d24p-56, 0x1.4ae0cp-26);
+  F lh = w * e1, ll = fma(w, e1, -lh);
+  ll = fma(w, e2, fma(wl, e1, ll)) + tl;
+  F whole = small_to_float(k) + th, hi = whole + lh;  // the first is exact
+  return {hi, (lh - (hi - whole)) + ll};
 }
 
 F Body::pow(F x, F y) {
-  I k = log_exponent(x);
-  Pair l = log2_reduced(scale_normal(x, ci(0) - k), small_to_float(k));
-  F zh = y * l.hi, zl = fma(y, l.hi, -zh) + y * l.lo;
+  Pair l = log2_pair(x);
+  F zh = y * l.hi, zl = fma(y, l.lo, fma(y, l.hi, -zh));
   F t = (zh + zl) + magic(), nf = t - magic(), r = (zh - nf) + zl;
   F p = fma(r, poly(r, pick(kExp2f, kExp2d)), c(1));
   M usual = is_usual(x) & (abs(zh) < c(1020, 124));
@@ -54,11 +40,10 @@ F Body::pow_any(F x, F y) {
   F ax = abs(x);
   M small = ax < min_normal();
   F xs = sel(small, ax * c(0x1p54, 0x1p24), ax);
-  I k = log_exponent(xs);
-  F kf = small_to_float(k);
-  kf = sel(small, kf - c(54, 24), kf);
-  Pair l = log2_reduced(scale_normal(xs, ci(0) - k), kf);
-  F lh = sel(ax == c(0), -inf(), l.hi);
+  Pair l = log2_pair(xs);
+  F lift = sel(small, c(54, 24), c(0)), lh = l.hi - lift;
+  l.lo = l.lo + ((l.hi - lh) - lift);
+  lh = sel(ax == c(0), -inf(), lh);
   lh = sel(ax < inf(), lh, ax);
   F zh = y * lh, zl = fma(y, lh, -zh) + y * l.lo;
   double top = d ? 1100 : 160;

@@ -121,6 +121,16 @@ Scalar ScalarEmitter::math(MathFn fn, Scalar x, Scalar y) {
   if (is_complex(x.dtype)) return emit_complex_math(*this, fn, x, y);
   return raw_math(fn, x, y);
 }
+Scalar ScalarEmitter::raw_lookup(Scalar index, DType t, const double* table) {
+  Scalar v[16];
+  for (int i = 0; i < 16; ++i) v[i] = constant(t, table[i]);
+  for (int bit = 0, n = 8; n >= 1; ++bit, n /= 2) {
+    Scalar mask = and_(index, constant_int(index.dtype, 1 << bit));
+    Scalar odd = ne(mask, constant_int(index.dtype, 0));
+    for (int i = 0; i < n; ++i) v[i] = select(odd, v[2 * i + 1], v[2 * i]);
+  }
+  return v[0];
+}
 Scalar ScalarEmitter::raw_math(MathFn fn, Scalar x, Scalar y) {
   return emit_math(*this, fn, x, y);
 }

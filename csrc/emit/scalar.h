@@ -160,6 +160,9 @@ class ScalarEmitter {
   virtual bool raw_scale_exp2(Scalar /*y*/, Scalar /*n*/, Scalar* /*out*/) {
     return false;
   }
+  // table[index mod 16], 16 values, for an integer index: a permutation of
+  // registers where the target has one, selects elsewhere.
+  virtual Scalar raw_lookup(Scalar index, DType t, const double* table);
   // Targets with math functions of their own override this.
   virtual Scalar raw_math(MathFn fn, Scalar x, Scalar y);
 

@@ -141,6 +141,64 @@ bool LlvmEmitter::raw_scale_exp2(Scalar y, Scalar n, Scalar* out) {
   return true;
 }
 
+// AVX-512 permutes a register (f32) or a pair of them (f64); elsewhere a
+// gather from a constant.
+Scalar LlvmEmitter::raw_lookup(Scalar index, DType t, const double* table) {
+  constexpr unsigned kSize = 16;
+  llvm::Type* element = register_element(t);
+  llvm::SmallVector<llvm::Constant*, kSize> values;
+  for (unsigned i = 0; i < kSize; ++i)
+    values.push_back(llvm::ConstantFP::get(element, table[i]));
+  llvm::Value* x = value_of(index);
+  bool is32 = t == DType::f32;
+  int full = is32 ? 16 : 8;
+  if (target_.avx512 && lanes_ > 1 && (lanes_ % full == 0 || is32)) {
+    llvm::ArrayRef<llvm::Constant*> all(values);
+    auto permute = [&](llvm::Value* i) -> llvm::Value* {
+      if (is32)
+        return b_.CreateIntrinsic(Intrinsic::x86_avx512_permvar_sf_512, {},
+                                  {llvm::ConstantVector::get(all), i});
+      auto* lo = llvm::ConstantVector::get(all.take_front(8));
+      auto* hi = llvm::ConstantVector::get(all.drop_front(8));
+      return b_.CreateIntrinsic(Intrinsic::x86_avx512_vpermi2var_pd_512, {},
+                                {lo, i, hi});
+    };
+    // In pieces of a register, the last one filled up with repetitions.
+    auto slice = [&](llvm::Value* v, int from, int n, int of) {
+      llvm::SmallVector<int, 32> mask;
+      for (int i = 0; i < n; ++i) mask.push_back((from + i) % of);
+      return b_.CreateShuffleVector(v, mask);
+    };
+    llvm::Value* r = nullptr;
+    for (int from = 0; from < lanes_; from += full) {
+      llvm::Value* piece = permute(slice(x, from, full, lanes_));
+      if (!r) {
+        r = piece;
+        continue;
+      }
+      llvm::SmallVector<int, 64> both;
+      for (int i = 0; i < from + full; ++i) both.push_back(i);
+      llvm::Value* wide = slice(piece, 0, from, full);
+      r = b_.CreateShuffleVector(r, from == full ? piece : wide, both);
+    }
+    return make_scalar(t, lanes_ < full ? slice(r, 0, lanes_, full) : r);
+  }
+  auto* array_type = llvm::ArrayType::get(element, kSize);
+  llvm::Module* m = b_.GetInsertBlock()->getModule();
+  auto* global = new llvm::GlobalVariable(
+      *m, array_type, true, llvm::GlobalValue::PrivateLinkage,
+      llvm::ConstantArray::get(array_type, values), "table");
+  global->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+  x = b_.CreateAnd(x, llvm::ConstantInt::get(x->getType(), kSize - 1));
+  llvm::Value* at = b_.CreateInBoundsGEP(element, global, x);
+  llvm::Align align(uint64_t(itemsize(t)));
+  llvm::Value* r =
+      lanes_ == 1
+          ? static_cast<llvm::Value*>(b_.CreateAlignedLoad(element, at, align))
+          : b_.CreateMaskedGather(register_type(t), at, align);
+  return make_scalar(t, r);
+}
+
 // ---- constants and simple operations
 
 Scalar LlvmEmitter::raw_constant(const Literal& lit) {

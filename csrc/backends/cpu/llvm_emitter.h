@@ -68,6 +68,7 @@ class LlvmEmitter final : public ScalarEmitter {
   void rare_many(Scalar mask, std::span<Scalar> values,
                  const std::function<void(std::span<Scalar>)>& slow) override;
   bool raw_scale_exp2(Scalar y, Scalar n, Scalar* out) override;
+  Scalar raw_lookup(Scalar index, DType t, const double* table) override;
   Scalar raw_constant(const Literal& lit) override;
   Scalar raw_unary(UnaryOp op, Scalar x) override;
   Scalar raw_binary(BinaryOp op, Scalar x, Scalar y) override;
