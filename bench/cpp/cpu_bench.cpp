@@ -186,6 +186,11 @@ int main(int argc, char** argv) {
   bench("sum last axis of 8, 1M",
         [](Args x) { return Values{reduce_sum(x[0], {1})}; }, {{1 << 20, 8}},
         1);
+  for (int64_t c : {3, 8, 64, 200, 1000})
+    bench(cat("sum axis 0 [4M/", c, ", ", c, "]").c_str(),
+          [](Args x) { return Values{reduce_sum(x[0], {0})}; },
+          {{(1 << 22) / c, c}}, 1);
+  bench("softmax 4096x10", softmax, {{4096, 10}}, 20);
   bench("transpose 4096^2",
         [](Args x) { return Values{transpose(x[0], {1, 0})}; }, {{4096, 4096}},
         1);

@@ -132,8 +132,8 @@ enum class Schedule : uint8_t {
   // Two contiguous directions: some load has stride 1 along the last axis but
   // one. No reductions. Register transposes.
   tile,
-  // All axes but the first are small: their extents, strides and offsets are
-  // compiled in, everything inner is unrolled.
+  // As strip, with the extents and strides of all axes but the first compiled
+  // in: short rows without loops.
   block,
 };
 std::string_view enum_name(Schedule s);

@@ -88,6 +88,8 @@ void permute(RawKernel& raw, std::span<const int32_t> order) {
 namespace {
 
 constexpr int64_t kChunk = 64 << 10;  // elements of a parallel task
+constexpr int64_t kShortRow = 64;     // lanes of a block kernel
+constexpr int64_t kNarrow = 256;      // lanes whose sums stay in registers
 constexpr int64_t kSmall = 256;       // elements of a specialised kernel
 
 class Shaper {
@@ -119,7 +121,7 @@ class Shaper {
   double lane_cost(int32_t lane) const {
     auto step = [&](const Map& m) {
       int64_t s = coefficient(m.at, size_t(lane));
-      return s == 0 ? 0.2 : s == 1 ? 1.0 : s == -1 ? 1.5 : 6.0;
+      return s == 0 ? 0.2 : s == 1 ? 1.0 : s == -1 ? 1.5 : 30.0;
     };
     double cost = 0.5;
     for (const Node& n : k_.nodes) {
@@ -189,7 +191,8 @@ class Shaper {
       if (other >= 0 && lane_cost(other) < lane_cost(r) && rows_allow(r)) {
         lane = other;
         column = r;
-        if (panel_only(r)) k_.schedule = Schedule::panel;
+        if (panel_only(r) || extent(lane) <= kNarrow)
+          k_.schedule = Schedule::panel;
       }
     }
     order_axes(lane, column);
@@ -238,8 +241,13 @@ class Shaper {
     const bool column = has_column();
     if (k_.schedule == Schedule::panel || column) {
       int64_t rows = k_.axes[size_t(k_.rank() - 2)];
+      // Blocks of columns only to feed the threads: short runs of memory
+      // are half as fast.
+      int64_t grid = 1;
+      for (int a = 0; a + 2 < k_.rank(); ++a) grid *= k_.axes[size_t(a)];
+      int64_t wanted = std::max<int64_t>(1, 8 / std::max<int64_t>(grid, 1));
       int64_t block =
-          column ? std::clamp<int64_t>(lanes / 8 / 64 * 64, 512, 4096)
+          column ? std::clamp<int64_t>(lanes / wanted / 64 * 64, 512, 4096)
                  : std::max<int64_t>(
                        64, (kChunk / 2 / std::max<int64_t>(rows, 1) + 63) / 64 *
                                64);
@@ -301,7 +309,18 @@ class Shaper {
                                    : 1;
     if (!options_.specialise_small) k_.unroll = std::min<uint8_t>(k_.unroll, 4);
     k_.specialised = options_.specialise_small && size <= kSmall;
+    if (short_rows()) k_.schedule = Schedule::block;
     choose_streaming();
+  }
+
+  // Rows of a few vectors: with their length compiled in there are no loops,
+  // no masks but one, and no idle accumulators. Eager kernels keep one code
+  // for all lengths.
+  bool short_rows() const {
+    return k_.schedule == Schedule::strip && k_.rank() == 2 &&
+           lane_is_reduced() && !has_column() && k_.ragged.axis < 0 &&
+           k_.axes.back() <= kShortRow && options_.specialise_small &&
+           !k_.specialised;
   }
 
   void choose_streaming() {

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/eager.h"
 #include "passes/program.h"
+#include "passes_harness.h"
 #include "runtime/array.h"
 #include "runtime/thread_pool.h"
 
@@ -65,18 +66,29 @@ void check_values(const Values& got, const Values& want, double scale,
   }
 }
 
+// The random programs of the passes' tests run compiled as well.
+const bool installed = [] {
+  check_planned_too = [](const JaxprRef& j, const Values& x) {
+    check_compiled(j, x, {.tolerance = 10});
+  };
+  return true;
+}();
+
 }  // namespace
 
 void check_compiled(const JaxprRef& j, const Values& x,
                     const CompiledOptions& o) {
+  // The reference rules, not the backend that the API has installed.
+  set_eval_hook(nullptr);
   Values want = eval_jaxpr(*j, x);
   Ref<Executable> e = cpu::compile_cpu(j);
   Values got = run_compiled(*e, x);
   check_values(got, want, o.tolerance, "compiled", j);
-  ThreadPool::global().set_threads(3);
+  // Set once: starting and ending threads is slow on a busy machine.
+  static const bool three = (ThreadPool::global().set_threads(3), true);
+  (void)three;
   for (int threads : {1, 2, 3})
     check_same_bits(run_compiled(*e, x, threads), got, "threads");
-  ThreadPool::global().set_threads(0);
   check_values(run_compiled(*cpu::compile_cpu(j, {.fuse = false}), x), want,
                o.tolerance, "not fused", j);
   check_values(
@@ -99,6 +111,7 @@ void check_compiled(const Function& f, const Values& x,
 }
 
 void check_eager(const Function& f, const Values& x) {
+  set_eval_hook(nullptr);
   Values want = f(x);
   set_eval_hook([](const Primitive& p, std::span<const Value> in,
                    const Params& params) -> Values {

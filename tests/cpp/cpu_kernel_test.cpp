@@ -387,6 +387,32 @@ Case random_tile(uint64_t seed) {
   return c;
 }
 
+// Short rows, and f32 beside f64 in one kernel.
+Case random_block(uint64_t seed) {
+  Random r(seed);
+  Case c;
+  c.k->schedule = r.chance(80) ? Schedule::block : Schedule::strip;
+  c.k->axes = {1 + r.below(40), 1 + r.below(70)};
+  DType t = r.pick(kNumbers);
+  int x = random_expression(c, r, t, int(r.below(3)));
+  x = c.compute("add", {x, c.load(t, c.dense(c.all()))}, t);
+  int y = c.reduce(Monoid::sum, x, 1, t);
+  finish_kernel(*c.k);
+  c.store(y, c.k->nodes[size_t(y)].dep);
+  int z = c.compute("sub", {x, y}, t);
+  if (!is_complex(t)) z = c.compute("max", {z, c.reduce(Monoid::max, z, 1, t)}, t);
+  finish_kernel(*c.k);
+  c.store(z, c.k->nodes[size_t(z)].dep);
+  if (r.chance(40)) {
+    DType u = r.pick({DType::f32, DType::f64, DType::c64});
+    int w = c.reduce(Monoid::sum, c.load(u, c.dense(c.all())), 1, u);
+    finish_kernel(*c.k);
+    c.store(w, c.k->nodes[size_t(w)].dep);
+  }
+  c.finish();
+  return c;
+}
+
 constexpr int kCases = 150;
 
 }  // namespace
@@ -410,6 +436,14 @@ TEST(cpu_kernel_row_reductions) {
 TEST(cpu_kernel_column_reductions) {
   for (uint64_t s = 0; s < kCases; ++s) {
     Case c = random_reduction(s, true);
+    check_case(c, s, cpu::this_machine());
+    if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
+  }
+}
+
+TEST(cpu_kernel_blocks) {
+  for (uint64_t s = 0; s < kCases; ++s) {
+    Case c = random_block(s);
     check_case(c, s, cpu::this_machine());
     if (s % 4 == 0) check_case(c, s, cpu::other_machine("haswell"));
   }

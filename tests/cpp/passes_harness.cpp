@@ -61,6 +61,8 @@ void compare(const Program& p, const Values& x, const Values& want,
 
 }  // namespace
 
+void (*check_planned_too)(const JaxprRef& j, const Values& x) = nullptr;
+
 void check_planned(const JaxprRef& j, const Values& x) {
   Values want = eval_jaxpr(*j, x);
   check_jaxpr(*simplify_jaxpr(j));
@@ -71,6 +73,7 @@ void check_planned(const JaxprRef& j, const Values& x) {
           "eager program");
   std::vector<bool> all(x.size(), true);
   compare(*plan_program(j, {.donated = all}), x, want, "donated program");
+  if (check_planned_too) check_planned_too(j, x);
 }
 
 void check_planned(const Function& f, const Values& x) {

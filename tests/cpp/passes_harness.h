@@ -16,6 +16,10 @@ Values run_program(const Program& p, const Values& x);
 void check_planned(const JaxprRef& j, const Values& x);
 void check_planned(const Function& f, const Values& x);
 
+// What else check_planned does: tests of a backend set it to run the same
+// programs compiled.
+extern void (*check_planned_too)(const JaxprRef& j, const Values& x);
+
 JaxprRef trace(const Function& f, const Values& x);
 ProgramRef plan(const Function& f, const Values& x, bool fuse = true);
 template <class S>

@@ -65,13 +65,12 @@ std::unique_ptr<KernelEmitter> make_kernel_emitter(Builder& b,
                                                    const KernelArgs& args) {
   switch (k.schedule) {
     case Schedule::strip:
+    case Schedule::block:
       return make_strip_emitter(b, target, k, args);
     case Schedule::panel:
       return make_panel_emitter(b, target, k, args);
     case Schedule::tile:
       return make_tile_emitter(b, target, k, args);
-    case Schedule::block:
-      return make_block_emitter(b, target, k, args);
   }
   return nullptr;
 }

@@ -18,11 +18,6 @@ std::unique_ptr<KernelEmitter> make_tile_emitter(Builder& b,
                                                  const TargetSpec& target,
                                                  const Kernel& k,
                                                  const KernelArgs& args);
-std::unique_ptr<KernelEmitter> make_block_emitter(Builder& b,
-                                                  const TargetSpec& target,
-                                                  const Kernel& k,
-                                                  const KernelArgs& args);
-
 // Iterations [begin, end) of the flattened axes with these extents. The
 // coordinates are divided out once and then counted up like an odometer.
 struct GridLoop {

@@ -39,10 +39,6 @@ class StripEmitter final : public KernelEmitter {
       return;
     }
     each_grid_point(b_, *this_grid(), [&] {
-      if (columns_.empty()) {
-        full_row();
-        return;
-      }
       init_columns();
       nest(grid_axes_, [&] { full_row(); });
     });
@@ -82,8 +78,7 @@ class StripEmitter final : public KernelEmitter {
       if (n.kind != NodeKind::reduce) continue;
       const Node& in = k_.nodes[size_t(n.in[0])];
       if (n.axis != k_.lane()) continue;  // a column, see stores
-      int lanes = itemsize(in.dtype) >= 8 ? 8 : 16;
-      COTAN_CHECK(width_ % lanes == 0);
+      int lanes = std::min(itemsize(in.dtype) >= 8 ? 8 : 16, width_);
       sinks_[in.stage].push_back({int(i), width_ / lanes, lanes});
     }
     lane_stores_.resize(size_t(stages_));
@@ -322,8 +317,13 @@ class StripEmitter final : public KernelEmitter {
               });
   }
 
-  // ---- row reductions: 4 accumulators each, of `lanes` lanes
+  // ---- row reductions: 4 accumulators each, of `lanes` lanes; tails go to
+  // the first, so a row that is known to be a tail needs no other.
   static constexpr int kAccumulators = 4;
+  int accumulators(const Sink& r) const {
+    int64_t n = known_extent(k_.lane());
+    return n >= 0 && n < kAccumulators * r.lanes ? 1 : kAccumulators;
+  }
 
   Scalar part_of(Scalar s, const Sink& r, int part) {
     if (r.parts == 1 || !s.v) return s;
@@ -343,7 +343,7 @@ class StripEmitter final : public KernelEmitter {
     for (const Sink& r : sinks) {
       const Node& n = k_.nodes[size_t(r.node)];
       std::vector<Accumulator> acc;
-      for (int a = 0; a < kAccumulators; ++a) acc.push_back(like(n, v, at));
+      for (int a = 0; a < accumulators(r); ++a) acc.push_back(like(n, v, at));
       Scalar value = eval(n.in[0], p);
       Scalar index;
       if (is_arg(n))
@@ -377,7 +377,7 @@ class StripEmitter final : public KernelEmitter {
       e_.set_lanes(r.lanes);
       Accumulator zero = identity(k_.nodes[size_t(r.node)]);
       e_.set_lanes(width_);
-      for (int a = 0; a < kAccumulators; ++a)
+      for (int a = 0; a < accumulators(r); ++a)
         for (llvm::Value* w : values_of(zero)) v.push_back(w);
     }
     return v;
@@ -416,9 +416,9 @@ class StripEmitter final : public KernelEmitter {
     for (const Sink& r : sinks) {
       const Node& n = k_.nodes[size_t(r.node)];
       std::vector<Accumulator> acc;
-      for (int a = 0; a < kAccumulators; ++a) acc.push_back(like(n, v, at));
+      for (int a = 0; a < accumulators(r); ++a) acc.push_back(like(n, v, at));
       e_.set_lanes(r.lanes);
-      for (int half = kAccumulators / 2; half; half /= 2)
+      for (int half = int(acc.size()) / 2; half; half /= 2)
         for (int a = 0; a < half; ++a)
           acc[size_t(a)] = combine(n, acc[size_t(a)], acc[size_t(a + half)]);
       Accumulator x = acc[0];
@@ -609,6 +609,7 @@ class StripEmitter final : public KernelEmitter {
 
 }  // namespace
 
+// Also of the block schedule: the same with sizes known.
 std::unique_ptr<KernelEmitter> make_strip_emitter(Builder& b,
                                                   const TargetSpec& target,
                                                   const Kernel& k,

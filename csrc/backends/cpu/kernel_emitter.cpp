@@ -33,7 +33,10 @@ int kernel_width(const Kernel& k, bool specialised) {
     narrow_reduce |= !is_wide(k.nodes[size_t(n.in[0])].dtype);
   }
   int width = narrow_reduce || !wide || (narrow_float && !reduces) ? 16 : 8;
-  if (specialised && !reduces && k.schedule == Schedule::strip)
+  // Short rows of known length: lanes beyond it would only hold identities.
+  bool strip = k.schedule == Schedule::strip || k.schedule == Schedule::block;
+  bool known = (specialised && strip) || k.schedule == Schedule::block;
+  if (known && k.ragged.axis != k.lane())
     while (width > 1 && k.axes[size_t(k.lane())] <= width / 2) width /= 2;
   return width;
 }
@@ -88,11 +91,6 @@ llvm::Value* KernelEmitter::meta(int index) {
   return v;
 }
 
-int64_t KernelEmitter::known_extent(int axis) const {
-  if (args_.meta || k_.ragged.axis == axis) return -1;
-  return args_.constants[size_t(layout_.extents + axis)];
-}
-
 llvm::Value* KernelEmitter::extent_here(int axis) {
   llvm::Value* full = extent(axis);
   if (k_.ragged.axis != axis) return full;
@@ -110,7 +108,7 @@ llvm::Value* KernelEmitter::stride(const Affine& a, int base, int axis) {
     case StrideClass::minus_one:
       return i64(-1);
     case StrideClass::other:
-      return meta(base + axis);
+      return fixed(axis) ? i64(a.stride[size_t(axis)]) : meta(base + axis);
   }
   return nullptr;
 }
@@ -127,7 +125,7 @@ llvm::Value* KernelEmitter::affine_base(const Affine& a, int base,
     else if (cls == StrideClass::one)
       sum = b_.CreateAdd(sum, c);
     else
-      sum = b_.CreateAdd(sum, b_.CreateMul(c, meta(base + x)));
+      sum = b_.CreateAdd(sum, b_.CreateMul(c, stride(a, base, x)));
   }
   return sum;
 }

@@ -45,9 +45,18 @@ class KernelEmitter {
   // ---- run-time values
   llvm::Value* i64(int64_t v) { return b_.getInt64(uint64_t(v)); }
   llvm::Value* meta(int index);
-  llvm::Value* extent(int axis) { return meta(layout_.extents + axis); }
+  llvm::Value* extent(int axis) {
+    return fixed(axis) ? i64(k_.axes[size_t(axis)])
+                       : meta(layout_.extents + axis);
+  }
+  // Extent and strides along the axis are part of the code.
+  bool fixed(int axis) const {
+    return !args_.meta || (k_.schedule == Schedule::block && axis > 0);
+  }
   // The extent if it is known while compiling, else -1.
-  int64_t known_extent(int axis) const;
+  int64_t known_extent(int axis) const {
+    return fixed(axis) && k_.ragged.axis != axis ? k_.axes[size_t(axis)] : -1;
+  }
   llvm::Value* stride(const Affine& a, int base, int axis);
   // offset + sum over the axes in `over` of stride * coordinate
   llvm::Value* affine_base(const Affine& a, int base, AxisMask over);
