@@ -1,4 +1,5 @@
 // Elementwise primitives of two operands.
+#include "ops/folds.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -246,8 +247,8 @@ Scalar pow_body(ScalarEmitter& e, Scalar x, Scalar y) {
 
 }  // namespace
 
-#define COTAN_BINARY(NAME, LAX, PRINT, TYPE, FLAGS, JVP, TRANSPOSE, COST,      \
-                     BODY)                                                     \
+#define COTAN_BINARY(NAME, LAX, PRINT, TYPE, FLAGS, JVP, TRANSPOSE, FOLD,      \
+                     COST, BODY)                                               \
   extern const Primitive NAME##_p;                                             \
   constinit const Primitive NAME##_p = {                                       \
       .name = PRINT,                                                           \
@@ -260,61 +261,66 @@ Scalar pow_body(ScalarEmitter& e, Scalar x, Scalar y) {
       .scalar = [](ScalarEmitter& e, Scalars x, const Params&) -> ScalarOuts { \
         return BODY;                                                           \
       },                                                                       \
+      .fold = FOLD,                                                            \
       .cost = COST,                                                            \
   };                                                                           \
   COTAN_REGISTER(NAME##_p);                                                    \
   Value LAX(const Value& x, const Value& y) { return bind1(NAME##_p, {x, y}); }
 
 COTAN_BINARY(add, lax::add, "add", binary_type<arithmetic>,
-             kCommutative | kLinear, add_jvp, add_transpose, 1,
+             kCommutative | kLinear, add_jvp, add_transpose, fold_add, 1,
              e.add(x[0], x[1]))
 // Sums of cotangents and tangents; the same operation, told apart in print.
 COTAN_BINARY(add_any, add_any, "add_any", binary_type<any_dtype>,
-             kCommutative | kLinear, add_jvp, add_transpose, 1,
+             kCommutative | kLinear, add_jvp, add_transpose, fold_add, 1,
              e.add(x[0], x[1]))
 COTAN_BINARY(sub, lax::sub, "sub", binary_type<arithmetic>, kLinear, sub_jvp,
-             sub_transpose, 1, e.sub(x[0], x[1]))
+             sub_transpose, fold_sub, 1, e.sub(x[0], x[1]))
 COTAN_BINARY(mul, lax::mul, "mul", binary_type<arithmetic>, kCommutative,
-             mul_jvp, mul_transpose, 1, e.mul(x[0], x[1]))
+             mul_jvp, mul_transpose, fold_mul, 1, e.mul(x[0], x[1]))
 COTAN_BINARY(div, lax::div, "div", binary_type<arithmetic>, kNone, div_jvp,
-             div_transpose, 6, div_body(e, x[0], x[1]))
+             div_transpose, fold_div, 6, div_body(e, x[0], x[1]))
 COTAN_BINARY(rem, lax::rem, "rem", binary_type<real_number>, kNone, rem_jvp,
-             nullptr, 20, rem_body(e, x[0], x[1]))
+             nullptr, nullptr, 20, rem_body(e, x[0], x[1]))
 COTAN_BINARY(max, lax::max, "max", binary_type<ordered>, kCommutative,
-             extremum_jvp<CompareOp::gt>, nullptr, 2, max_body(e, x[0], x[1]))
+             extremum_jvp<CompareOp::gt>, nullptr, fold_same, 2,
+             max_body(e, x[0], x[1]))
 COTAN_BINARY(min, lax::min, "min", binary_type<ordered>, kCommutative,
-             extremum_jvp<CompareOp::lt>, nullptr, 2, min_body(e, x[0], x[1]))
-COTAN_BINARY(pow, lax::pow, "pow", pow_type, kNone, pow_jvp, nullptr, 107,
-             pow_body(e, x[0], x[1]))
+             extremum_jvp<CompareOp::lt>, nullptr, fold_same, 2,
+             min_body(e, x[0], x[1]))
+COTAN_BINARY(pow, lax::pow, "pow", pow_type, kNone, pow_jvp, nullptr, nullptr,
+             107, pow_body(e, x[0], x[1]))
 COTAN_BINARY(atan2, lax::atan2, "atan2", binary_type<is_float>, kNone,
-             atan2_jvp, nullptr, 36, e.math(MathFn::atan2, x[0], x[1]))
+             atan2_jvp, nullptr, nullptr, 36, e.math(MathFn::atan2, x[0], x[1]))
 COTAN_BINARY(nextafter, lax::nextafter, "nextafter", binary_type<is_float>,
-             kNotDifferentiable | kSeesHalf, nullptr, nullptr, 12,
+             kNotDifferentiable | kSeesHalf, nullptr, nullptr, nullptr, 12,
              nextafter_body(e, x[0], x[1]))
 COTAN_BINARY(complex, lax::complex, "complex", complex_type, kLinear,
-             complex_jvp, complex_transpose, 1, e.complex(x[0], x[1]))
+             complex_jvp, complex_transpose, nullptr, 1, e.complex(x[0], x[1]))
 COTAN_BINARY(and, lax::bitwise_and, "and", binary_type<int_or_bool>,
-             kCommutative | kNotDifferentiable, nullptr, nullptr, 1,
+             kCommutative | kNotDifferentiable, nullptr, nullptr, fold_same, 1,
              e.and_(x[0], x[1]))
 COTAN_BINARY(or, lax::bitwise_or, "or", binary_type<int_or_bool>,
-             kCommutative | kNotDifferentiable, nullptr, nullptr, 1,
+             kCommutative | kNotDifferentiable, nullptr, nullptr, fold_same, 1,
              e.or_(x[0], x[1]))
 COTAN_BINARY(xor, lax::bitwise_xor, "xor", binary_type<int_or_bool>,
-             kCommutative | kNotDifferentiable, nullptr, nullptr, 1,
+             kCommutative | kNotDifferentiable, nullptr, nullptr, nullptr, 1,
              e.xor_(x[0], x[1]))
 COTAN_BINARY(shift_left, lax::shift_left, "shift_left", binary_type<is_int>,
-             kNotDifferentiable, nullptr, nullptr, 3,
+             kNotDifferentiable, nullptr, nullptr, nullptr, 3,
              shift_body(e, BinaryOp::shl, x[0], x[1]))
 COTAN_BINARY(shift_right_logical, lax::shift_right_logical,
              "shift_right_logical", binary_type<is_int>, kNotDifferentiable,
-             nullptr, nullptr, 3, shift_body(e, BinaryOp::lshr, x[0], x[1]))
+             nullptr, nullptr, nullptr, 3,
+             shift_body(e, BinaryOp::lshr, x[0], x[1]))
 COTAN_BINARY(shift_right_arithmetic, lax::shift_right_arithmetic,
              "shift_right_arithmetic", binary_type<is_int>, kNotDifferentiable,
-             nullptr, nullptr, 3, shift_body(e, BinaryOp::ashr, x[0], x[1]))
+             nullptr, nullptr, nullptr, 3,
+             shift_body(e, BinaryOp::ashr, x[0], x[1]))
 
 #define COTAN_COMPARE(NAME, TEST)                                        \
   COTAN_BINARY(NAME, lax::NAME, #NAME, (nary_type_to<2, TEST, to_bool>), \
-               kNotDifferentiable, nullptr, nullptr, 1,                  \
+               kNotDifferentiable, nullptr, nullptr, nullptr, 1,         \
                e.compare(CompareOp::NAME, x[0], x[1]))
 COTAN_COMPARE(eq, any_dtype)
 COTAN_COMPARE(ne, any_dtype)

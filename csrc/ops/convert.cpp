@@ -74,6 +74,9 @@ constinit const Primitive convert_element_type_p = {
     .scalar = [](ScalarEmitter& e, Scalars x, const Params& p) -> ScalarOuts {
       return e.convert(x[0], p.as<ConvertParams>().to);
     },
+    .fold = [](const Params& p, std::span<const Value> x) -> Value {
+      return x[0].dtype() == p.as<ConvertParams>().to ? x[0] : nullptr;
+    },
 };
 COTAN_REGISTER(convert_element_type_p);
 Value lax::convert(const Value& x, DType to, bool weak) {

@@ -1,4 +1,5 @@
 // select_n and clamp: choosing between values.
+#include "ops/folds.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -73,6 +74,7 @@ constinit const Primitive select_n_p = {
                      x[i], y);
       return y;
     },
+    .fold = fold_select,
 };
 COTAN_REGISTER(select_n_p);
 Value lax::select_n(const Value& which, std::span<const Value> cases) {

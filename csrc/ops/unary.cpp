@@ -1,4 +1,5 @@
 // Elementwise primitives of one operand.
+#include "ops/folds.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -123,6 +124,7 @@ COTAN_MATH(digamma, digamma, 100, is_float, D(trigamma(x)))
       .batch = elementwise_batch,                                   \
       .scalar = []([[maybe_unused]] ScalarEmitter& e, Scalars x,    \
                    const Params&) -> ScalarOuts { return BODY; },   \
+      .fold = COST == 0 ? fold_identity : nullptr,                  \
       .cost = COST,                                                 \
   };                                                                \
   COTAN_REGISTER(NAME##_p);                                         \

@@ -387,105 +387,189 @@ BuiltKernel build_kernel(const FlowGraph& g, FusionPlan& p, int32_t group,
   return r;
 }
 
-BuiltGemm build_gemm(const FlowGraph& g, FusionPlan& p, int32_t id,
-                     const PlanOptions&) {
-  Group& group = p.groups[size_t(id)];
-  const FlowOp& op = g.ops[size_t(group.op)];
-  const Contraction& c = op.dot;
-  BuiltGemm r;
-  RawKernel raw;
-  const bool plain = group.sinks.empty();
-  if (plain) {
-    raw.kernel = make_ref<Kernel>();
-    raw.space = group.space;
-  } else {
-    raw = NodeBuilder(g, p, id).run(&r.epilogue.operands);
+namespace {
+
+// Every axis of a product as a function into lhs, rhs and the dense product.
+class GemmBuilder {
+ public:
+  GemmBuilder(const FlowGraph& g, FusionPlan& p, int32_t id)
+      : g_(g),
+        group_(p.groups[size_t(id)]),
+        op_(g.ops[size_t(group_.op)]),
+        lhs_(dot_operand(g, op_, 0)),
+        rhs_(dot_operand(g, op_, 1)) {
+    result_.out = op_.out[0];
+    if (group_.sinks.empty()) {
+      raw_.kernel = make_ref<Kernel>();
+      raw_.space = group_.space;
+    } else {
+      raw_ = NodeBuilder(g, p, id).run(&result_.epilogue.operands);
+    }
   }
-  // Every axis as a function into lhs, rhs and the (dense) product.
-  DotOperand lhs = dot_operand(g, op, 0), rhs = dot_operand(g, op, 1);
-  const Shape& ls = g.values[size_t(op.in[0])].shape;
-  const Shape& rs = g.values[size_t(op.in[1])].shape;
-  Affine in_lhs, in_rhs, product = linear_index(group.product);
-  std::vector<int32_t> axis_class(raw.space.extents.size(), 0);
-  size_t d = 0;
-  auto along = [&](int32_t k, const Dims* l, int64_t ld, const Dims* rr,
-                   int64_t rd) {
-    const Affine& f = group.product.dims[d++];
-    for (size_t a = 0; a < f.stride.size(); ++a)
-      if (f.stride[a] != 0) axis_class[a] = k;
-    if (l) add_scaled(in_lhs, f, (*l)[size_t(ld)]);
-    if (rr) add_scaled(in_rhs, f, (*rr)[size_t(rd)]);
-  };
-  auto in_list = [](const Axes& list, size_t x) {
-    return std::find(list.begin(), list.end(), int64_t(x)) != list.end();
-  };
-  for (size_t i = 0; i < c.lhs_batch.size(); ++i)
-    along(0, &lhs.stride, c.lhs_batch[i], &rhs.stride, c.rhs_batch[i]);
-  for (size_t x = 0; x < ls.size(); ++x)
-    if (!in_list(c.lhs_batch, x) && !in_list(c.lhs_contract, x))
-      along(1, &lhs.stride, int64_t(x), nullptr, 0);
-  for (size_t x = 0; x < rs.size(); ++x)
-    if (!in_list(c.rhs_batch, x) && !in_list(c.rhs_contract, x))
-      along(2, nullptr, 0, &rhs.stride, int64_t(x));
-  in_lhs.stride.resize(raw.space.extents.size(), 0);
-  in_rhs.stride.resize(raw.space.extents.size(), 0);
-  product.stride.resize(raw.space.extents.size(), 0);
-  std::sort(raw.space.order.begin(), raw.space.order.end(),
-            [&](int32_t a, int32_t b) {
-              return product.stride[size_t(a)] > product.stride[size_t(b)];
-            });
-  auto all = affine_functions(*raw.kernel);
-  for (Affine* f : {&in_lhs, &in_rhs, &product}) all.push_back(f);
-  auto left = collapse(raw.space, all, raw.reduce, axis_class);
+
+  BuiltGemm run() {
+    maps();
+    auto all = affine_functions(*raw_.kernel);
+    for (Affine* f : {&in_lhs_, &in_rhs_, &product_}) all.push_back(f);
+    left_ = collapse(raw_.space, all, raw_.reduce, class_);
+    choose_axes();
+    // A missing side becomes an axis of extent 1.
+    for (int32_t* side : {&m_, &n_}) {
+      if (*side < 0) *side = raw_.space.add(1);
+      for (Affine* f : all) f->stride.resize(raw_.space.extents.size(), 0);
+    }
+    contract();
+    if (!group_.sinks.empty() && better_transposed()) transpose();
+    fill();
+    result_.lhs = lhs_.base;
+    result_.rhs = rhs_.base;
+    if (!group_.sinks.empty()) epilogue();
+    return std::move(result_);
+  }
+
+ private:
+  const Shape& shape(int side) const {
+    return g_.values[size_t(op_.in[size_t(side)])].shape;
+  }
+
+  void maps() {
+    const Contraction& c = op_.dot;
+    product_ = linear_index(group_.product);
+    class_.assign(raw_.space.extents.size(), 0);
+    size_t d = 0;
+    auto along = [&](int32_t kind, int64_t l, int64_t r) {
+      const Affine& f = group_.product.dims[d++];
+      for (size_t a = 0; a < f.stride.size(); ++a)
+        if (f.stride[a] != 0) class_[a] = kind;
+      if (l >= 0) add_scaled(in_lhs_, f, lhs_.stride[size_t(l)]);
+      if (r >= 0) add_scaled(in_rhs_, f, rhs_.stride[size_t(r)]);
+    };
+    auto free = [](const Axes& batch, const Axes& contract, size_t x) {
+      auto has = [&](const Axes& l) {
+        return std::find(l.begin(), l.end(), int64_t(x)) != l.end();
+      };
+      return !has(batch) && !has(contract);
+    };
+    for (size_t i = 0; i < c.lhs_batch.size(); ++i)
+      along(0, c.lhs_batch[i], c.rhs_batch[i]);
+    for (size_t x = 0; x < shape(0).size(); ++x)
+      if (free(c.lhs_batch, c.lhs_contract, x)) along(1, int64_t(x), -1);
+    for (size_t x = 0; x < shape(1).size(); ++x)
+      if (free(c.rhs_batch, c.rhs_contract, x)) along(2, -1, int64_t(x));
+    const size_t axes = raw_.space.extents.size();
+    for (Affine* f : {&in_lhs_, &in_rhs_, &product_}) f->stride.resize(axes, 0);
+    std::sort(raw_.space.order.begin(), raw_.space.order.end(),
+              [&](int32_t a, int32_t b) {
+                return product_.stride[size_t(a)] > product_.stride[size_t(b)];
+              });
+  }
+
   // The innermost axis of each side is m or n; the others are batch.
-  int32_t m = -1, n = -1;
-  for (int32_t a : left) {
-    if (axis_class[size_t(a)] == 1) m = a;
-    if (axis_class[size_t(a)] == 2) n = a;
-  }
-  Gemm& out = r.gemm;
-  out.dtype = g.values[size_t(op.in[0])].dtype;
-  out.out_dtype = g.values[size_t(op.out[0])].dtype;
-  SmallVector<int32_t, 6> order;
-  for (int32_t a : left) {
-    if (a == m || a == n) continue;
-    order.push_back(a);
-    out.batch.push_back(raw.space.extents[size_t(a)]);
-    out.lhs_batch.push_back(in_lhs.stride[size_t(a)]);
-    out.rhs_batch.push_back(in_rhs.stride[size_t(a)]);
-    out.out_batch.push_back(product.stride[size_t(a)]);
-  }
-  // A missing side becomes an axis of extent 1.
-  for (int32_t* side : {&m, &n}) {
-    if (*side < 0) {
-      *side = raw.space.add(1);
-      for (Affine* f : all) f->stride.resize(raw.space.extents.size(), 0);
+  void choose_axes() {
+    for (int32_t a : left_) {
+      if (class_[size_t(a)] == 1) m_ = a;
+      if (class_[size_t(a)] == 2) n_ = a;
     }
-    order.push_back(*side);
   }
-  out.m = raw.space.extents[size_t(m)];
-  out.n = raw.space.extents[size_t(n)];
-  out.lhs_m = in_lhs.stride[size_t(m)];
-  out.rhs_n = in_rhs.stride[size_t(n)];
-  out.out_m = product.stride[size_t(m)];
-  out.lhs_offset = lhs.offset;
-  out.rhs_offset = rhs.offset;
-  for (size_t i = c.lhs_contract.size(); i-- > 0;) {
-    auto x = size_t(c.lhs_contract[i]), y = size_t(c.rhs_contract[i]);
-    if (ls[x] == 1) continue;
-    if (out.k == 1) {  // innermost: the strides of the whole run
-      out.lhs_k = lhs.stride[x];
-      out.rhs_k = rhs.stride[y];
+
+  void contract() {
+    const Contraction& c = op_.dot;
+    Gemm& out = result_.gemm;
+    for (size_t i = c.lhs_contract.size(); i-- > 0;) {
+      auto x = size_t(c.lhs_contract[i]), y = size_t(c.rhs_contract[i]);
+      if (shape(0)[x] == 1) continue;
+      if (out.k == 1) {  // innermost: the strides of the whole run
+        lhs_k_ = lhs_.stride[x];
+        rhs_k_ = rhs_.stride[y];
+      }
+      out.k *= shape(0)[x];
     }
-    out.k *= ls[x];
   }
-  r.lhs = lhs.base;
-  r.rhs = rhs.base;
-  if (plain) return r;
-  permute(raw, order);
-  finish_kernel(*raw.kernel);
-  r.epilogue.kernel = std::move(raw.kernel);
-  return r;
+
+  // Whether the epilogue walks memory along m rather than n: then the
+  // product of the transposes is computed.
+  bool better_transposed() const {
+    int along_m = 0, along_n = 0;
+    auto count = [&](const Map& m, int weight) {
+      along_m += weight * (coefficient(m.at, size_t(m_)) == 1);
+      along_n += weight * (coefficient(m.at, size_t(n_)) == 1);
+    };
+    for (const Node& n : raw_.kernel->nodes)
+      if (n.kind == NodeKind::load) count(n.map, 1);
+    for (const Store& s : raw_.kernel->stores) count(s.map, 2);
+    return along_m > along_n;
+  }
+  void transpose() {
+    std::swap(m_, n_);
+    std::swap(lhs_, rhs_);
+    std::swap(lhs_k_, rhs_k_);
+    std::swap(in_lhs_, in_rhs_);
+  }
+
+  void fill() {
+    Gemm& out = result_.gemm;
+    out.dtype = g_.values[size_t(op_.in[0])].dtype;
+    out.out_dtype = g_.values[size_t(op_.out[0])].dtype;
+    for (int32_t a : left_) {
+      if (a == m_ || a == n_) continue;
+      order_.push_back(a);
+      out.batch.push_back(raw_.space.extents[size_t(a)]);
+      out.lhs_batch.push_back(in_lhs_.stride[size_t(a)]);
+      out.rhs_batch.push_back(in_rhs_.stride[size_t(a)]);
+      out.out_batch.push_back(product_.stride[size_t(a)]);
+    }
+    order_.push_back(m_);
+    order_.push_back(n_);
+    out.m = raw_.space.extents[size_t(m_)];
+    out.n = raw_.space.extents[size_t(n_)];
+    out.lhs_m = in_lhs_.stride[size_t(m_)];
+    out.lhs_k = lhs_k_;
+    out.rhs_n = in_rhs_.stride[size_t(n_)];
+    out.rhs_k = rhs_k_;
+    out.out_m = product_.stride[size_t(m_)];
+    out.lhs_offset = lhs_.offset;
+    out.rhs_offset = rhs_.offset;
+  }
+
+  // What only stores the product, densely along n, needs no epilogue.
+  void epilogue() {
+    permute(raw_, order_);
+    Kernel& k = *raw_.kernel;
+    const Store& s = k.stores[0];
+    const size_t rank = k.axes.size();
+    if (k.stores.size() == 1 &&
+        k.nodes[size_t(s.node)].kind == NodeKind::product &&
+        s.map.guards.empty() && s.map.indirect.empty() &&
+        s.map.at.offset == 0 &&
+        (s.map.at.stride[rank - 1] == 1 || k.axes[rank - 1] == 1)) {
+      result_.out = result_.epilogue.operands[size_t(s.operand)];
+      result_.epilogue.operands.clear();
+      for (size_t a = 0; a + 2 < rank; ++a)
+        result_.gemm.out_batch[a] = s.map.at.stride[a];
+      result_.gemm.out_m = s.map.at.stride[rank - 2];
+      return;
+    }
+    finish_kernel(k);
+    result_.epilogue.kernel = std::move(raw_.kernel);
+  }
+
+  const FlowGraph& g_;
+  Group& group_;
+  const FlowOp& op_;
+  DotOperand lhs_, rhs_;
+  BuiltGemm result_;
+  RawKernel raw_;
+  Affine in_lhs_, in_rhs_, product_;
+  int64_t lhs_k_ = 0, rhs_k_ = 0;
+  std::vector<int32_t> class_;  // per axis: batch, lhs, rhs
+  SmallVector<int32_t, 6> left_, order_;
+  int32_t m_ = -1, n_ = -1;
+};
+
+}  // namespace
+
+BuiltGemm build_gemm(const FlowGraph& g, FusionPlan& p, int32_t id) {
+  return GemmBuilder(g, p, id).run();
 }
 
 }  // namespace cotan

@@ -21,10 +21,10 @@ BuiltKernel build_kernel(const FlowGraph& g, FusionPlan& p, int32_t group,
 struct BuiltGemm {
   Gemm gemm;
   int32_t lhs = -1, rhs = -1;  // values
+  int32_t out = -1;            // of the plain store
   BuiltKernel epilogue;
 };
-BuiltGemm build_gemm(const FlowGraph& g, FusionPlan& p, int32_t group,
-                     const PlanOptions& options);
+BuiltGemm build_gemm(const FlowGraph& g, FusionPlan& p, int32_t group);
 
 // ---- the shape of a kernel (kernel_shape.cpp)
 

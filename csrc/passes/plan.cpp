@@ -16,6 +16,7 @@ class Planner {
  public:
   Planner(const JaxprRef& jaxpr, const PlanOptions& options)
       : options_(options),
+        out_avals_(jaxpr->out_avals()),
         jaxpr_(simplify_jaxpr(jaxpr)),
         flow_(build_flow(*jaxpr_)),
         alone_(flow_.ops.size()),
@@ -61,7 +62,7 @@ class Planner {
         if (checking_ir()) check_kernel(*u.kernel.kernel);
         reads_of(u.kernel, &u);
       } else if (g.kind == Group::gemm) {
-        u.gemm = build_gemm(flow_, plan_, u.group, options_);
+        u.gemm = build_gemm(flow_, plan_, u.group);
         u.reads = {u.gemm.lhs, u.gemm.rhs};
         if (u.gemm.epilogue.kernel) {
           if (checking_ir()) check_kernel(*u.gemm.epilogue.kernel);
@@ -247,8 +248,7 @@ class Planner {
       s.operands = operands(u.gemm.epilogue);
       s.meta = meta_values(*s.epilogue);
     } else {
-      const Group& g = plan_.groups[size_t(u.group)];
-      s.out = storage_of(flow_.ops[size_t(g.op)].out[0]);
+      s.out = storage_of(u.gemm.out);
     }
     program_->steps.push_back(std::move(s));
   }
@@ -259,7 +259,7 @@ class Planner {
     for (size_t j = 0; j < flow_.outputs.size(); ++j) {
       int32_t v = flow_.outputs[j], base = memory_of(v);
       PlanOutput o;
-      o.aval = jaxpr_->aval(jaxpr_->out[j]);
+      o.aval = out_avals_[j];
       if (value(base).input >= 0) {
         o.forwards = value(base).input;
       } else if (int32_t s = storage_of(base);
@@ -276,6 +276,7 @@ class Planner {
   }
 
   const PlanOptions& options_;
+  const Avals out_avals_;  // with the weak types of the original
   JaxprRef jaxpr_;
   FlowGraph flow_;
   Alone alone_;

@@ -56,7 +56,10 @@ struct Rewriter {
   Substitution s;
   std::vector<Value> values;  // of variables, made when first asked for
 
-  explicit Rewriter(const Jaxpr& j) : s(j), values(j.avals.size()) {}
+  std::vector<Atom> spread;  // the literal that all elements are, or none
+
+  explicit Rewriter(const Jaxpr& j)
+      : s(j), values(j.avals.size()), spread(j.avals.size()) {}
 
   Value value(Atom a) {
     if (a.is_literal())
@@ -82,6 +85,28 @@ struct Rewriter {
       if (!same && in.shape[d] != 1) return false;
     }
     return true;
+  }
+
+  // An elementwise operand that is a broadcast literal becomes the literal,
+  // as long as another operand keeps the shape.
+  void unwrap_literals(Eqn& e) {
+    if (!e.prim->scalar || e.in.size() < 2) return;
+    const Shape& shape = s.out->avals[size_t(e.out[0])].shape;
+    size_t shaped = 0;
+    for (Atom a : e.in)
+      shaped += a.is_var() && s.out->avals[size_t(a.id)].shape == shape;
+    for (Atom& a : e.in) {
+      if (!a.is_var() || spread[size_t(a.id)].is_none() || shaped < 2) continue;
+      a = spread[size_t(a.id)];
+      --shaped;
+    }
+  }
+  // Remembers what is a view of a literal.
+  void note_spread(const Eqn& e) {
+    if (!e.prim->view || e.in.size() != 1 || !e.in[0].is_literal()) return;
+    const Aval& out = s.out->avals[size_t(e.out[0])];
+    if (s.out->aval(e.in[0]).dtype == out.dtype)
+      spread[size_t(e.out[0])] = e.in[0];
   }
 
   // Scalar results of literals.
@@ -140,7 +165,9 @@ struct Rewriter {
           s.env[size_t(eqn.out[0])] = eqn.in[0];
           continue;
         }
+        unwrap_literals(eqn);
         if (constant(eqn) || fold(eqn)) continue;
+        note_spread(eqn);
       }
       s.out->eqns.push_back(std::move(eqn));
     }
