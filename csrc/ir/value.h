@@ -11,6 +11,7 @@
 namespace cotan {
 
 class Trace;
+class SourceInfo;
 
 enum class ValueKind : uint8_t { scalar, array, graph, dual, batch, opaque };
 
@@ -31,6 +32,8 @@ class ValueObj : public RefCounted {
   virtual const void* host_data() const { return nullptr; }
   // The value under a dual number, else null.
   virtual const class Value* primal_value() const noexcept { return nullptr; }
+  // Where a tracer was made, if that is known.
+  virtual const SourceInfo* made_at() const noexcept { return nullptr; }
 };
 
 class Value {

@@ -176,7 +176,12 @@ class NodeBuilder {
     bool affine =
         through_view(a, op.view, op.in, value(op.in[0]).shape, value(v).shape,
                      group_.space, splits_, &in, &own);
-    COTAN_CHECK(affine);
+    if (!affine) {
+      // The group computes this view for another access of it; for this one
+      // it was stored.
+      COTAN_CHECK(p_.values[size_t(v)].memory);
+      return load(v, a);
+    }
     int32_t node = expand_operand(op.in[0], in);
     if (own.empty()) return node;
     return guard(std::move(own), node, expand(op.in[1], scalar_access()));

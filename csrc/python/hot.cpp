@@ -16,9 +16,7 @@ ValueObj* integer_power(ValueObj* x, PyObject* n) {
 }
 
 std::string source_of(ValueObj* v) {
-  while (const Value* primal = v->primal_value()) v = primal->get();
-  if (v->kind != ValueKind::graph) return "";
-  const auto& source = static_cast<GraphTracer*>(v)->source;
+  const SourceInfo* source = v->made_at();
   return source ? source->describe() : "";
 }
 

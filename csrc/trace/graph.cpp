@@ -128,7 +128,11 @@ TracedGraph trace_to_jaxpr(FunctionRef f, std::span<const Aval> in) {
   for (const Aval& a : in) args.push_back(graph->new_arg(a));
   SetTrace scope(*graph);
   Values out = f(args);
-  return graph->finish(out);
+  TracedGraph result = graph->finish(out);
+  args.clear();
+  out.clear();
+  check_leaks(*graph);
+  return result;
 }
 
 JaxprRef make_jaxpr(FunctionRef f, std::span<const Aval> in) {

@@ -1,6 +1,8 @@
 // The current trace, the evaluating trace, and the reference interpreter.
 #include "trace/trace.h"
 
+#include "base/config.h"
+
 namespace cotan {
 
 namespace {
@@ -93,10 +95,8 @@ Value concrete_value(const Value& v) {
 
 void throw_leaked(const ValueObj& v, std::string_view where) {
   std::string made;
-  if (v.kind == ValueKind::graph) {
-    const auto& source = static_cast<const GraphTracer&>(v).source;
-    if (source) made = cat(" It was created at ", source->describe(), ".");
-  }
+  if (const SourceInfo* source = v.made_at())
+    made = cat(" It was created at ", source->describe(), ".");
   bool alive = v.trace() && v.trace()->alive();
   throw_error(
       ErrorKind::unexpected_tracer,
@@ -107,6 +107,14 @@ void throw_leaked(const ValueObj& v, std::string_view where) {
                 : " Its transformation has ended: a value escaped from a "
                   "jit/grad/vmap-transformed function through a side effect "
                   "(a global, a list, an attribute). Return it instead."));
+}
+
+void check_leaks(const Trace& trace) {
+  if (!config().checking_leaks || trace.is_unique()) return;
+  throw_error(ErrorKind::unexpected_tracer,
+              "Leaked trace: a value of a transformed function is still held "
+              "after the transformation has ended (by a global, a list, an "
+              "attribute, a closure). Return it instead.");
 }
 
 Values eval_jaxpr(const Jaxpr& j, std::span<const Value> args) {

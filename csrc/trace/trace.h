@@ -79,11 +79,18 @@ Values reference_eval(const Primitive& p, std::span<const Value> x,
 using SourceHook = SourceRef (*)();
 void set_source_hook(SourceHook hook) noexcept;
 SourceRef current_source();
+// For a tracer that wraps v: v's own source serves if it has one.
+inline SourceRef source_around(const Value& v) {
+  return v->is_concrete() ? current_source() : nullptr;
+}
 
 // The concrete value behind v: v itself, or the primal of a dual number whose
 // primal is concrete; null for abstract tracers.
 Value concrete_value(const Value& v);
 [[noreturn]] void throw_leaked(const ValueObj& v, std::string_view where);
+// Under checking_leaks: throws if a tracer of an ended trace is still held.
+// The caller has let go of its own.
+void check_leaks(const Trace& trace);
 
 // ---- graphs
 
@@ -97,6 +104,7 @@ class GraphTracer final : public ValueObj {
   const Var var;
   const SourceRef source;
   Trace* trace() const noexcept override { return trace_.get(); }
+  const SourceInfo* made_at() const noexcept override { return source.get(); }
 
  private:
   const Ref<Trace> trace_;

@@ -16,10 +16,15 @@ class BatchObj final : public ValueObj {
       : ValueObj(ValueKind::batch, without_axis(v.aval(), d)),
         value(std::move(v)),
         dim(d),
+        source(source_around(value)),
         trace_(std::move(trace)) {}
   const Value value;
   const int64_t dim;
+  const SourceRef source;
   Trace* trace() const noexcept override { return trace_.get(); }
+  const SourceInfo* made_at() const noexcept override {
+    return source ? source.get() : value->made_at();
+  }
 
  private:
   const Ref<Trace> trace_;
@@ -33,8 +38,9 @@ class BatchTrace final : public Trace {
     if (dim == kNotBatched) return v;
     return make_ref<BatchObj>(std::move(v), dim, Ref<Trace>(this));
   }
+  // Null is a zero or, in the results of a custom rule, a mark.
   std::pair<Value, int64_t> unwrap(const Value& v) const {
-    if (v->trace() != this) return {v, kNotBatched};
+    if (!v || v->trace() != this) return {v, kNotBatched};
     auto& b = v.as<BatchObj>();
     return {b.value, b.dim};
   }
@@ -85,6 +91,9 @@ Batched vmap(FunctionRef f, std::span<const Value> x,
     b.values.push_back(std::move(value));
     b.dims.push_back(dim);
   }
+  in.clear();
+  out.clear();
+  check_leaks(*trace);
   return b;
 }
 

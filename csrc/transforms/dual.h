@@ -11,10 +11,15 @@ class DualObj final : public ValueObj {
       : ValueObj(ValueKind::dual, p.aval()),
         primal(std::move(p)),
         tangent(std::move(t)),
+        source(source_around(primal)),
         trace_(std::move(trace)) {}
   const Value primal, tangent;
+  const SourceRef source;
   Trace* trace() const noexcept override { return trace_.get(); }
   const Value* primal_value() const noexcept override { return &primal; }
+  const SourceInfo* made_at() const noexcept override {
+    return source ? source.get() : primal->made_at();
+  }
 
  private:
   const Ref<Trace> trace_;

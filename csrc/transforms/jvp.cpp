@@ -40,6 +40,9 @@ Dual jvp(FunctionRef f, std::span<const Value> x, std::span<const Value> t) {
     d.primals.push_back(trace->primal_of(v));
     d.tangents.push_back(trace->tangent_of(v));
   }
+  in.clear();
+  out.clear();
+  check_leaks(*trace);
   return d;
 }
 

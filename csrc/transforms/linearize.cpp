@@ -97,6 +97,9 @@ Linearization linearize(FunctionRef f, std::span<const Value> x,
     }
     tangents.push_back(std::move(t));
   }
+  in.clear();
+  out.clear();
+  check_leaks(*trace);
   TracedGraph g = trace->tangent->finish(tangents, /*prune=*/false);
   // Drop equations whose tangent nobody asked for, then their residuals.
   size_t num_args = g.jaxpr->in.size() - g.consts.size();

@@ -58,21 +58,48 @@ def _to_arrays(leaves, what):
 
 
 class _Flat:
-    """A function of pytrees as a function of flat lists; keeps out_tree."""
+    """A function of pytrees as a function of flat lists; keeps out_tree.
+
+    Arrays among auxiliary data are further results: so they leave the
+    transformation as values, not as its tracers. `split` takes them off.
+    """
 
     def __init__(self, fun, in_tree, has_aux=False):
         self.fun, self.in_tree, self.has_aux = fun, in_tree, has_aux
-        self.out_tree = self.aux = None
+        self.out_tree = self.aux = self._aux_tree = None
+        self._aux_leaves = []
 
     def __call__(self, leaves):
         args, kwargs = tree_unflatten(self.in_tree, leaves)
         out = self.fun(*args, **kwargs)
         if self.has_aux:
-            out, self.aux = _pair(out, self.fun)
+            out, aux = _pair(out, self.fun)
+            self._aux_leaves, self._aux_tree = tree_flatten(aux)
         flat, self.out_tree = tree_flatten(out)
-        return [
+        flat = [
             avals.output_array(x, self.fun, i, out) for i, x in enumerate(flat)
         ]
+        return flat + [x for x in self._aux_leaves if _is_array(x)]
+
+    @property
+    def num_aux(self):
+        return sum(map(_is_array, self._aux_leaves))
+
+    def split(self, outs):
+        """The results without the auxiliary ones, which become `aux`."""
+        if not self.has_aux:
+            return outs
+        n = len(outs) - self.num_aux
+        rest = iter(outs[n:])
+        self.aux = tree_unflatten(
+            self._aux_tree,
+            [next(rest) if _is_array(x) else x for x in self._aux_leaves],
+        )
+        return outs[:n]
+
+
+def _is_array(x):
+    return isinstance(x, _dispatch.Array)
 
 
 def _pair(out, fun):
@@ -82,11 +109,6 @@ def _pair(out, fun):
             f"auxiliary data), got {type(out).__name__}"
         )
     return out
-
-
-def _lower_aux(aux):
-    """Aux values leave a transformation: tracers of it would leak."""
-    return aux
 
 
 # ---- reverse mode
@@ -260,7 +282,11 @@ def _ones_like(x):
 def _vjp_leaves(flat, leaves, what):
     primals = _to_arrays(leaves, what)
     nonzero = [dtypes.issubdtype(x.dtype, np.inexact) for x in primals]
-    return _dispatch.vjp_flat(flat, primals, nonzero)
+    out, pullback = _dispatch.vjp_flat(flat, primals, nonzero)
+    if flat.num_aux:
+        no_aux = [None] * flat.num_aux
+        return flat.split(out), lambda cts: pullback([*cts, *no_aux])
+    return flat.split(out), pullback
 
 
 def _fill_cotangents(cts, leaves):
@@ -387,7 +413,8 @@ def jvp(fun: Callable, primals, tangents, has_aux: bool = False):
     ]
     flat = _Flat(fun, in_tree, has_aux)
     out, out_ts = _dispatch.jvp_flat(flat, primal_arrays, ts)
-    out_ts = _fill_cotangents(out_ts, out)
+    out = flat.split(out)
+    out_ts = _fill_cotangents(out_ts[: len(out)], out)
     result = (
         tree_unflatten(flat.out_tree, out),
         tree_unflatten(flat.out_tree, out_ts),
@@ -403,6 +430,7 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
     arrays = _to_arrays(leaves, "linearize")
     flat = _Flat(fun, in_tree, has_aux)
     out, linear = _dispatch.linearize_flat(flat, arrays)
+    out = flat.split(out)
     in_avals = [avals.leaf_aval(x) for x in arrays]
 
     def f_jvp(*tangents):
@@ -416,7 +444,7 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
             _checked_tangent(t, a, "linearized function", "tangent")
             for t, a in zip(t_leaves, in_avals, strict=True)
         ]
-        out_ts = linear([t for t in ts if t is not None])
+        out_ts = linear([t for t in ts if t is not None])[: len(out)]
         return tree_unflatten(flat.out_tree, _fill_cotangents(out_ts, out))
 
     f_jvp.jaxpr = linear.jaxpr

@@ -16,10 +16,11 @@ from cotan._src import avals
 def _repr(x):
     if isinstance(x, Tracer):
         kind, _ = _dispatch.trace_description(x)
-        aval = avals.ShapedArray(x.shape, x.dtype, x.weak_type)
+        weak = "~" if x.weak_type else ""
+        dims = ",".join(map(str, x.shape))
         inner = _dispatch.concrete_or_none(x)
         value = f" with value {inner!r}" if inner is not None else ""
-        return f"{kind}({aval.str_short()}){value}"
+        return f"{kind}({weak}{x.dtype.name}[{dims}]){value}"
     if _dispatch.is_deleted(x):
         return f"Array(shape={x.shape}, dtype={x.dtype.name}, deleted)"
     if isinstance(x.dtype, dtypes.KeyDType):
