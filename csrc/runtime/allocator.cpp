@@ -81,19 +81,17 @@ struct LargeHeap {
   void note_peak() noexcept { peak = std::max(peak, in_use + small_bytes); }
 };
 
-// Never destroyed: blocks may be freed during exit.
-void register_fork_handlers() noexcept;
-LargeHeap& large_heap() noexcept {
-  alignas(LargeHeap) static char storage[sizeof(LargeHeap)];
-  static LargeHeap* heap = [] {
-    auto* h = new (storage) LargeHeap;
-    register_fork_handlers();
-    h->limit =
-        size_t(env_int("COTAN_CACHE_LIMIT", int64_t(memory_limit() / 4)));
-    return h;
-  }();
-  return *heap;
-}
+// Constant-initialised, for fork may catch any thread at its first use; never
+// destroyed, for blocks may be freed during exit.
+template <class T>
+union Immortal {
+  T value;
+  constexpr Immortal() : value() {}
+  ~Immortal() {}
+};
+
+constinit Immortal<LargeHeap> g_large;
+LargeHeap& large_heap() noexcept { return g_large.value; }
 
 void unlink(LargeHeap& h, FreeBlock* b) noexcept {
   (b->bin_prev ? b->bin_prev->bin_next : h.bins[b->bin]) = b->bin_next;
@@ -309,14 +307,8 @@ struct SmallHeap {
   int64_t allocations = 0, frees = 0, in_use = 0;  // of threads that ended
 };
 
-SmallHeap& small_heap() noexcept {
-  alignas(SmallHeap) static char storage[sizeof(SmallHeap)];
-  static SmallHeap* heap = [] {
-    register_fork_handlers();
-    return new (storage) SmallHeap;
-  }();
-  return *heap;
-}
+constinit Immortal<SmallHeap> g_small;
+SmallHeap& small_heap() noexcept { return g_small.value; }
 
 // fork copies a consistent heap: every lock is held across it.
 void lock_all() noexcept {
@@ -329,10 +321,11 @@ void unlock_all() noexcept {
   small_heap().mutex.unlock();
   for (Central& c : small_heap().classes) c.mutex.unlock();
 }
-void register_fork_handlers() noexcept {
-  static std::once_flag once;
-  std::call_once(once,
-                 [] { pthread_atfork(lock_all, unlock_all, unlock_all); });
+// Runs when the library is loaded. Whatever is freed before is not cached.
+[[gnu::constructor]] void prepare_heaps() noexcept {
+  large_heap().limit =
+      size_t(env_int("COTAN_CACHE_LIMIT", int64_t(memory_limit() / 4)));
+  pthread_atfork(lock_all, unlock_all, unlock_all);
 }
 
 // Fills `list` from the central list, or from fresh memory. False if there is

@@ -128,22 +128,24 @@ ThreadPool::Impl& impl() noexcept {
   ThreadPool::Impl* p = g_impl.load(std::memory_order_acquire);
   if (p) [[likely]]
     return *p;
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
-  p = g_impl.load(std::memory_order_acquire);
-  if (p) return *p;
-  p = new ThreadPool::Impl;
+  // No lock: fork may catch a thread here.
+  auto* fresh = new ThreadPool::Impl;
+  if (g_impl.compare_exchange_strong(p, fresh)) return *fresh;
+  delete fresh;
+  return *p;
+}
+
+[[gnu::constructor]] void register_fork_handler() noexcept {
   pthread_atfork(nullptr, nullptr, [] {
+    t_in_parallel = false;
     ThreadPool::Impl* old = g_impl.load(std::memory_order_relaxed);
+    if (!old) return;
     auto* fresh = new ThreadPool::Impl;
     fresh->threads = old->threads.load();
     fresh->wake_ns = old->wake_ns.load();
     fresh->hand_off_ns = old->hand_off_ns.load();
     g_impl.store(fresh, std::memory_order_release);
-    t_in_parallel = false;
   });
-  g_impl.store(p, std::memory_order_release);
-  return *p;
 }
 
 struct WorkerStart {
