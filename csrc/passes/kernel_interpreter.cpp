@@ -330,8 +330,7 @@ class Interpreter {
       if (monoid == Monoid::prod || monoid == Monoid::min)
         monoid = Monoid::and_;
     }
-    const bool row =
-        k_.schedule != Schedule::panel && n.axis == k_.lane();
+    const bool row = k_.schedule != Schedule::panel && n.axis == k_.lane();
     for (int64_t p = 0; p < size_; ++p) {
       if (coordinate(p, axis) != 0) continue;
       int64_t count = extent(p, n.axis);

@@ -400,7 +400,8 @@ Case random_block(uint64_t seed) {
   finish_kernel(*c.k);
   c.store(y, c.k->nodes[size_t(y)].dep);
   int z = c.compute("sub", {x, y}, t);
-  if (!is_complex(t)) z = c.compute("max", {z, c.reduce(Monoid::max, z, 1, t)}, t);
+  if (!is_complex(t))
+    z = c.compute("max", {z, c.reduce(Monoid::max, z, 1, t)}, t);
   finish_kernel(*c.k);
   c.store(z, c.k->nodes[size_t(z)].dep);
   if (r.chance(40)) {
