@@ -91,7 +91,11 @@ def _containers(children):
 
 
 trees = st.recursive(
-    st.one_of(st.none(), st.integers(), st.text(st.characters(exclude_characters="\0"), max_size=2)),
+    st.one_of(
+        st.none(),
+        st.integers(),
+        st.text(st.characters(exclude_characters="\0"), max_size=2),
+    ),
     _containers,
     max_leaves=25,
 )
