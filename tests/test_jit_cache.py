@@ -1,0 +1,143 @@
+"""The caches of traces, programs and kernels: what is found again, that a hash
+is never trusted, and that threads compile once."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import cotan
+import cotan.numpy as cnp
+from cotan import _core
+
+
+def changes(f, *names):
+    before = _core.counters()
+    f()
+    after = _core.counters()
+    return [after[n] - before[n] for n in names]
+
+
+def test_second_call():
+    f = cotan.jit(lambda x: cnp.tanh(x) * 3 + 1)
+    x = cnp.ones(7)
+    f(x)
+    assert changes(lambda: f(x + 1), "traces", "programs", "kernels") == [0] * 3
+
+
+def test_equal_functions_share_programs():
+    """Two functions with one jaxpr: traced twice, compiled once."""
+
+    def make():
+        return cotan.jit(lambda x: cnp.exp(x) * cnp.cos(x) - 0.25)
+
+    x = cnp.ones(11)
+    make()(x)
+    traces, kernels, hits = changes(
+        lambda: make()(x), "traces", "kernels", "program_hits"
+    )
+    assert (traces, kernels, hits) == (1, 0, 1)
+
+
+def test_different_constants_are_told_apart():
+    """Programs that differ in one literal only."""
+    x = cnp.ones(5)
+    for i in range(20):
+        f = cotan.jit(lambda x, i=i: x * float(i) + 0.5)
+        np.testing.assert_allclose(np.asarray(f(x)), i + 0.5)
+
+
+def test_many_signatures():
+    f = cotan.jit(lambda x: x * 2 + 1)
+    xs = [cnp.ones(s) for s in [(), *((n,) for n in range(40)), (3, 3)]]
+    want = [2 * np.asarray(x) + 1 for x in xs]
+    for _ in range(2):
+        for x, w in zip(xs, want, strict=True):
+            np.testing.assert_array_equal(np.asarray(f(x)), w)
+    assert f._cache_size() == len(xs)
+
+
+def test_trees_with_equal_leaves_are_told_apart():
+    f = cotan.jit(lambda t: cotan.tree.structure(t).num_leaves * t_sum(t))
+
+    def t_sum(t):
+        return sum(cotan.tree.leaves(t))
+
+    for t in ([1.0, 2.0], (1.0, 2.0), {"a": 1.0, "b": 2.0}, [1.0, [2.0]]):
+        assert float(f(t)) == 6.0
+    assert f._cache_size() == 4
+
+
+def test_clear_cache():
+    f = cotan.jit(lambda x: x + 1)
+    f(1.0)
+    f.clear_cache()
+    (traces,) = changes(lambda: f(1.0), "traces")
+    assert traces == 1
+
+
+def test_a_cache_cleared_by_a_nested_call():
+    g = cotan.jit(lambda x: (g.clear_cache(), x + 1)[1])
+    assert float(g(1.0)) == 2.0
+    assert float(g(1.0)) == 2.0
+
+
+@pytest.mark.parametrize("threads", [8])
+def test_single_flight(threads):
+    """Threads that ask for one program: one compiles, the others wait."""
+    f = cotan.jit(lambda x: cnp.sin(x) * 1.2345 + cnp.sum(x))
+    barrier = threading.Barrier(threads)
+    results, failures = [], []
+
+    def work():
+        try:
+            barrier.wait()
+            results.append(np.asarray(f(cnp.ones(17))))
+        except Exception as e:
+            failures.append(e)
+
+    def run():
+        pool = [threading.Thread(target=work) for _ in range(threads)]
+        for t in pool:
+            t.start()
+        for t in pool:
+            t.join()
+
+    (compiled,) = changes(run, "programs")
+    assert not failures
+    for r in results:
+        np.testing.assert_array_equal(r, results[0])
+    # Traces may race; each trace that lost is one program that was found.
+    assert compiled <= threads
+    before = _core.counters()["kernels"]
+    f(cnp.ones(17))
+    assert _core.counters()["kernels"] == before
+
+
+def test_threads_with_their_own_settings():
+    f = cotan.jit(lambda x: x * 2)
+    seen = {}
+
+    def work(x64):
+        with cotan.enable_x64(x64):
+            seen[x64] = f(1.5).dtype.name
+
+    for x64 in (True, False):
+        t = threading.Thread(target=work, args=(x64,))
+        t.start()
+        t.join()
+    assert seen == {True: "float64", False: "float32"}
+    assert f(1.5).dtype.name == "float32"
+
+
+def test_vmapped_and_differentiated_programs_are_remembered():
+    """The derivative of a nested jit is made once."""
+    g = cotan.jit(lambda x: cnp.sin(x) * x)
+    h = cotan.grad(lambda x: cnp.sum(g(x)))
+    x = cnp.ones(9)
+    h(x)
+    traces, kernels = changes(lambda: h(x), "traces", "kernels")
+    assert (traces, kernels) == (0, 0)
+    v = cotan.vmap(g)
+    v(cnp.ones((2, 9)))
+    assert changes(lambda: v(cnp.ones((2, 9))), "kernels") == [0]
