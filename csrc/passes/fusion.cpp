@@ -178,8 +178,15 @@ void Fuser::process(int32_t i) {
 void Fuser::view_op(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   const int32_t v = op.out[0], u = op.in[0];
+  // Set apart, a view is copied: seen through, it would split the axes of the
+  // reduction that reads it. Reshapes alone split nothing.
+  const bool copied = alone_[size_t(i)] && !op.view.reshape;
   SmallVector<Demand, 1> remaining;
   for (Demand& d : plan(v).demands) {
+    if (copied) {
+      remaining.push_back(std::move(d));
+      continue;
+    }
     Group& to = group(d.group);
     GroupSplits splits(to);
     Access in;
@@ -645,8 +652,8 @@ bool Fuser::inline_concat(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   const int32_t v = op.out[0];
   auto groups = groups_of(op);
-  if (!options_.fuse || needs_memory(op) || groups.size() != 1 ||
-      op.in.size() > 4)
+  if (!options_.fuse || alone_[size_t(i)] || needs_memory(op) ||
+      groups.size() != 1 || op.in.size() > 4)
     return false;
   for (int32_t u : op.in) {
     const FlowOp* d = g_.def(u);

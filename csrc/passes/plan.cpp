@@ -80,15 +80,20 @@ class Planner {
       if (k.kernel->operands[i].read) u->reads.push_back(k.operands[i]);
   }
   // A reduction whose kernel cannot be built reads a materialised operand in
-  // a kernel of its own.
+  // a kernel of its own. Each call sets one more operation apart, so planning
+  // ends.
   bool set_apart(int32_t op) {
+    bool progress = !alone_[size_t(op)];
     alone_[size_t(op)] = true;
     int32_t v = flow_.ops[size_t(op)].in[0];
     while (const FlowOp* d = flow_.def(v)) {
-      alone_[size_t(value(v).op)] = true;
+      auto i = size_t(value(v).op);
+      progress |= !alone_[i];
+      alone_[i] = true;
       if (d->kind != FlowKind::view) break;
       v = d->in[0];
     }
+    COTAN_CHECK(progress);
     return false;
   }
 
