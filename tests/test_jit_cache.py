@@ -19,10 +19,24 @@ def changes(f, *names):
 
 
 def test_second_call():
+    """Nothing is traced or compiled for an equal signature."""
     f = cotan.jit(lambda x: cnp.tanh(x) * 3 + 1)
-    x = cnp.ones(7)
+    x, y = cnp.ones(7), cnp.full(7, 2.0, "float32")
     f(x)
-    assert changes(lambda: f(x + 1), "traces", "programs", "kernels") == [0] * 3
+    names = "traces", "programs", "program_hits", "kernels", "code_bytes"
+    assert changes(lambda: f(y), *names) == [0] * 5
+
+
+def test_a_second_value_of_a_scalar():
+    """Python scalars are arguments, whatever their value."""
+    f = cotan.jit(lambda x, s: x * s + 1)
+    x = cnp.ones(7)
+    f(x, 2.0)
+    names = "traces", "programs", "kernels"
+    assert (
+        changes(lambda: [f(x, float(i)) for i in range(9)], *names) == [0] * 3
+    )
+    assert changes(lambda: f(x, 2), *names)[0] == 1  # an int is another type
 
 
 def test_equal_functions_share_programs():

@@ -11,7 +11,7 @@ import cotan
 import cotan.numpy as cnp
 from cotan import _core
 
-PROGRAMS, PER_TEST = 160, 8
+PROGRAMS, PER_TEST = 320, 16
 
 
 def _views(rng, x):
