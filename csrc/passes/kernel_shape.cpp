@@ -87,10 +87,16 @@ void permute(RawKernel& raw, std::span<const int32_t> order) {
 
 namespace {
 
-constexpr int64_t kChunk = 64 << 10;  // elements of a parallel task
-constexpr int64_t kShortRow = 64;     // lanes of a block kernel
-constexpr int64_t kNarrow = 256;      // lanes whose sums stay in registers
-constexpr int64_t kSmall = 256;       // elements of a specialised kernel
+// Elements of a parallel task: few enough to go round, and runs of memory as
+// long as that allows.
+constexpr int64_t kChunk = 16 << 10, kLongChunk = 256 << 10;
+int64_t chunk_of(int64_t elements) {
+  return std::clamp(elements / 64, kChunk, kLongChunk);
+}
+
+constexpr int64_t kShortRow = 64;  // lanes of a block kernel
+constexpr int64_t kNarrow = 256;   // lanes whose sums stay in registers
+constexpr int64_t kSmall = 256;    // elements of a specialised kernel
 
 class Shaper {
  public:
@@ -249,14 +255,15 @@ class Shaper {
       int64_t block =
           column ? std::clamp<int64_t>(lanes / wanted / 64 * 64, 512, 4096)
                  : std::max<int64_t>(
-                       64, (kChunk / 2 / std::max<int64_t>(rows, 1) + 63) / 64 *
+                       64, (2 * kChunk / std::max<int64_t>(rows, 1) + 63) / 64 *
                                64);
       if (lane_is_reduced()) return;
       if (lanes >= 2 * block) split_lane(block, 0);
     } else if (!lane_is_reduced() && !reduced_) {
       int64_t grid = 1;
       for (int a = 0; a + 1 < k_.rank(); ++a) grid *= k_.axes[size_t(a)];
-      if (grid < 8 && lanes >= 2 * kChunk) split_lane(kChunk, k_.rank() - 1);
+      int64_t chunk = chunk_of(grid * lanes);
+      if (grid < 8 && lanes >= 2 * chunk) split_lane(chunk, k_.rank() - 1);
     }
   }
   bool lane_is_reduced() const {
@@ -364,7 +371,8 @@ FusedStep make_step(const KernelRef& k) {
   for (int a = 0; a < k->grid_axes(); ++a) grid *= k->axes[size_t(a)];
   s.grid = grid;
   s.grain = std::max<int64_t>(
-      1, kChunk / std::max<int64_t>(size / std::max<int64_t>(grid, 1), 1));
+      1,
+      chunk_of(size) / std::max<int64_t>(size / std::max<int64_t>(grid, 1), 1));
   if (k->schedule == Schedule::tile && k->rank() == 2)
     s.grain = (s.grain + 127) / 128 * 128;
   // Half a cycle per vector operation, and 10 bytes a nanosecond.

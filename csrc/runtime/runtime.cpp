@@ -39,8 +39,7 @@ ThreadPool::Options options_of(Runtime* rt) {
 
 bool worth_it(Runtime* rt, int64_t ns) {
   if (ns < 0) return true;
-  if (ns < 1000 || ThreadPool::in_parallel()) return false;
-  return ns >= ThreadPool::global().min_parallel_ns(rt->max_threads);
+  return ns >= 1000 && ThreadPool::global().gains(ns, rt->max_threads);
 }
 
 int parallel_for(Runtime* rt, ChunkFn fn, void* ctx, int64_t chunks,

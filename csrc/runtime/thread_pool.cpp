@@ -47,6 +47,11 @@ bool AdaptiveSpin::spin(Done&& done) noexcept {
 
 namespace {
 
+// Workers stay awake this long after a call that came as one of a row.
+constexpr int64_t kLingerNs = 50'000;
+constexpr int32_t kRow = 16;
+constexpr int64_t kWakeNs = 200'000;
+
 constexpr uint64_t kSlot = uint64_t(1) << 16;
 constexpr uint64_t kSlots = uint64_t(0xffff) << 16;
 constexpr uint64_t kInside = 0xffff;
@@ -73,6 +78,9 @@ struct ThreadPool::Impl {
   alignas(64) std::atomic<uint32_t> epoch{0};
   std::atomic<uint32_t> sleepers{0};
   std::atomic<int32_t> hot{0};  // open Regions
+  // Until when workers wait awake for the next of a row of calls.
+  std::atomic<int64_t> linger_until{0};
+  std::atomic<int32_t> lingering{0};  // workers that do
   alignas(64) std::atomic<uint64_t> gate{0};
   std::atomic<uint32_t> joiner_parked{0};
   alignas(64) std::atomic<int64_t> next{0};
@@ -95,6 +103,8 @@ struct ThreadPool::Impl {
   int workers = 0;  // started; guarded by busy
   std::atomic<int64_t> wake_ns{0}, hand_off_ns{0};
   std::mutex measuring;
+  std::atomic<int64_t> last_call{0}, last_wake{0};  // of gains
+  std::atomic<int32_t> row{0};
 
   Impl() {
     int64_t asked = env_int("COTAN_NUM_THREADS", 0);
@@ -105,6 +115,13 @@ struct ThreadPool::Impl {
   }
 
   void start_workers(int want) noexcept;
+  bool in_a_row(int64_t now, int64_t ns) noexcept;
+  bool lingers() const noexcept {
+    int64_t until = linger_until.load(std::memory_order_relaxed);
+    return until != 0 && now_ns() < until;
+  }
+  template <class Done>
+  void linger(Done&& done) noexcept;
   void worker_loop(uint32_t seen) noexcept;
   int enter(uint32_t seen) noexcept;
   void leave() noexcept;
@@ -186,6 +203,14 @@ void ThreadPool::Impl::start_workers(int want) noexcept {
   }
 }
 
+template <class Done>
+void ThreadPool::Impl::linger(Done&& done) noexcept {
+  lingering.fetch_add(1, std::memory_order_relaxed);
+  while (!done() && lingers())
+    for (int i = 0; i < 32 && !done(); ++i) cpu_relax();
+  lingering.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void ThreadPool::Impl::worker_loop(uint32_t seen) noexcept {
   t_in_parallel = true;
   AdaptiveSpin spin;
@@ -196,6 +221,10 @@ void ThreadPool::Impl::worker_loop(uint32_t seen) noexcept {
           [&] { return moved() || hot.load(std::memory_order_relaxed) == 0; });
     }
     while (!moved()) {
+      if (lingers()) {
+        linger(moved);
+        continue;
+      }
       sleepers.fetch_add(1, std::memory_order_seq_cst);
       if (!moved()) futex_wait(&epoch, seen);
       sleepers.fetch_sub(1, std::memory_order_relaxed);
@@ -464,13 +493,41 @@ int64_t ThreadPool::hand_off_ns() noexcept {
   return ns ? ns : 1000;
 }
 
+// Has the last of many calls, each of which could use awake workers, just
+// ended?
+bool ThreadPool::Impl::in_a_row(int64_t now, int64_t ns) noexcept {
+  int64_t gap = now - last_call.exchange(now, std::memory_order_relaxed);
+  if (gap > 2 * ns + kLingerNs) {
+    row.store(0, std::memory_order_relaxed);
+    return false;
+  }
+  int32_t length = row.load(std::memory_order_relaxed);
+  if (length < kRow) row.store(length + 1, std::memory_order_relaxed);
+  return length >= kRow;
+}
+
 // T1 (1 - 1/p) > 2 W: half of what is saved may go into handing over.
-int64_t ThreadPool::min_parallel_ns(int n) noexcept {
+bool ThreadPool::gains(int64_t ns, int n) noexcept {
   n = n > 0 ? std::min(n, threads()) : threads();
-  if (n <= 1) return INT64_MAX;
-  bool hot = impl().hot.load(std::memory_order_relaxed) > 0;
-  int64_t cost = hot ? hand_off_ns() : wake_ns();
-  return 2 * cost * n / (n - 1);
+  if (n <= 1 || t_in_parallel) return false;
+  auto least = [&](int64_t cost) { return 2 * cost * n / (n - 1); };
+  if (ns < least(hand_off_ns())) return false;
+  Impl& p = impl();
+  if (p.hot.load(std::memory_order_relaxed) > 0) return true;
+  bool cold = ns >= least(wake_ns());
+  int64_t now = now_ns();
+  if (p.in_a_row(now, ns)) {
+    p.linger_until.store(now + ns + kLingerNs, std::memory_order_relaxed);
+    if (p.lingering.load(std::memory_order_relaxed) > 0) return true;
+    // Call them; the next call finds them awake.
+    if (!cold && now - p.last_wake.load(std::memory_order_relaxed) > kWakeNs) {
+      p.last_wake.store(now, std::memory_order_relaxed);
+      std::unique_lock lock(p.busy, std::try_to_lock);
+      if (lock) p.start_workers(n - 1);
+      p.wake(n - 1);
+    }
+  }
+  return cold;
 }
 
 }  // namespace cotan

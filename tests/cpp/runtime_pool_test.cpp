@@ -191,8 +191,9 @@ TEST(pool_costs_are_measured) {
   pool().set_threads(2);
   CHECK(pool().hand_off_ns() > 0);
   CHECK(pool().wake_ns() >= pool().hand_off_ns() / 4);
-  CHECK(pool().min_parallel_ns() > 0);
-  CHECK_EQ(pool().min_parallel_ns(1), INT64_MAX);
+  CHECK(!pool().gains(1));
+  CHECK(!pool().gains(INT64_MAX / 8, 1));
+  CHECK_EQ(pool().gains(INT64_MAX / 8), pool().threads() > 1);
   pool().set_threads(0);
 }
 

@@ -351,10 +351,9 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
                 scratch};
   Pool pool{rt};
   GemmParallel parallel{run_pool, &pool};
-  ThreadPool& threads = ThreadPool::global();
   bool wide = call->plan.workers > 1 && call->plan.chunks() > 1 &&
-              threads_of(rt) > 1 && !ThreadPool::in_parallel() &&
-              call->ns >= threads.min_parallel_ns(rt->max_threads);
+              threads_of(rt) > 1 &&
+              ThreadPool::global().gains(call->ns, rt->max_threads);
   run_gemm(call->plan, call->kernels, args, wide ? &parallel : nullptr);
   if (scratch) rt->deallocate(rt, scratch, size_t(bytes));
   return pool.status;
