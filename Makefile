@@ -76,6 +76,7 @@ bench: dev $(VENV)/bench.installed
 
 accuracy: dev
 	$(say) "Comparing the math functions with wide references"
+	@ninja -C $(BUILD) -j $(JOBS) cotan_accuracy
 	@$(BUILD)/tools/cotan_accuracy --markdown=docs/accuracy.md $(ACCURACY)
 
 CPP := git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/cpp/*' 'examples/*.cpp' | grep -E '\.(h|cpp)$$'
