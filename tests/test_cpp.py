@@ -1,7 +1,8 @@
 """The tests of tests/cpp, each in its own process.
 
 Those of the core run under ASan and UBSan in a build of their own; those
-named cpu_* compile kernels, with the objects of the developer build.
+named cpu_* compile kernels, with the objects of the developer build; those of
+api/ link its library, as users do.
 """
 
 import os
@@ -18,15 +19,22 @@ DEVELOPER = ROOT / os.environ.get("BUILD", "build")
 JOBS = str(os.cpu_count() or 2)
 
 
-def names(cpu):
+def tests_in(sources):
     return [
         name
-        for source in sorted((ROOT / "tests" / "cpp").glob("*.cpp"))
-        if source.name.startswith("cpu_") == cpu
+        for source in sorted(sources)
         for name in re.findall(
             r"^TEST\((\w+)\)", source.read_text(), re.MULTILINE
         )
     ]
+
+
+def names(cpu):
+    return tests_in(
+        source
+        for source in (ROOT / "tests" / "cpp").glob("*.cpp")
+        if source.name.startswith("cpu_") == cpu
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +44,21 @@ def sanitized():
     return SANITIZED / "tests" / "cpp" / "cotan_tests"
 
 
-@pytest.fixture(scope="module")
-def native():
+def developer_build(target):
     if not (DEVELOPER / "CMakeCache.txt").exists():
         pytest.skip("needs the developer build: make dev")
-    target = "cotan_cpu_tests"
     run("cmake", "--build", DEVELOPER, "-j", JOBS, "--target", target)
-    return DEVELOPER / "tests" / "cpp" / target
+    return DEVELOPER / "tests" / "cpp"
+
+
+@pytest.fixture(scope="module")
+def native():
+    return developer_build("cotan_cpu_tests") / "cotan_cpu_tests"
+
+
+@pytest.fixture(scope="module")
+def api():
+    return developer_build("cotan_api_tests") / "api" / "cotan_api_tests"
 
 
 def test_all_are_found(sanitized):
@@ -64,3 +80,10 @@ def test_core(sanitized, name):
 @pytest.mark.parametrize("name", names(cpu=True))
 def test_cpu(native, name):
     assert "1 run, 0 failed" in run(native, name, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "name", tests_in((ROOT / "tests" / "cpp" / "api").glob("*.cpp"))
+)
+def test_api(api, name):
+    assert "1 run, 0 failed" in run(api, name, timeout=120)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "api/program.h"
+#include "base/config.h"
 #include "jnp/ufuncs.h"
 #include "ops/lax.h"
 
@@ -19,7 +20,7 @@ Array::Array(int64_t x)
 Array::Array(int x) : Array(int64_t(x)) {}
 
 const void* Array::host(DType want) const {
-  Value v = concrete_value(value_);
+  Value v = concrete_value(value());
   if (!v) throw_leaked(*value_.get(), "data");
   if (v.dtype() != want)
     throw_type("[data] the array has dtype ", dtype_name(v.dtype()), ", not ",
@@ -63,25 +64,30 @@ std::string Array::to_string() const {
 }
 
 Array Array::astype(DType t) const {
-  return lax::convert(value_, jnp::canonical(t));
+  return lax::convert(value(), jnp::canonical(t));
 }
 
 Array Array::reshape(Shape shape) const {
   int64_t known = 1, *unknown = nullptr;
+  bool fits = true;
   for (int64_t& d : shape) {
     if (d == -1 && !unknown)
       unknown = &d;
     else
-      known *= d;
+      fits &= d >= 0 && !__builtin_mul_overflow(known, d, &known);
   }
-  if (unknown) *unknown = known ? size() / known : 0;
-  return lax::reshape(value_, shape);
+  if (!fits || (unknown && (known == 0 || size() % known != 0)))
+    throw_type("[reshape] cannot reshape an array of shape ",
+               shape_string(this->shape()), " (", size(),
+               " elements) into shape ", shape_string(shape));
+  if (unknown) *unknown = size() / known;
+  return lax::reshape(value(), shape);
 }
 
 Array Array::T() const {
   Axes perm;
   for (int64_t i = ndim(); i-- > 0;) perm.push_back(i);
-  return lax::transpose(value_, perm);
+  return lax::transpose(value(), perm);
 }
 
 Array Array::operator[](int64_t i) const {
@@ -102,7 +108,7 @@ Array Array::operator[](int64_t i) const {
 Array array_from(const void* data, DType t, const Shape& shape) {
   void* to;
   Value v = allocate_array({t, false, shape}, &to);
-  std::memcpy(to, data, size_t(v.aval().nbytes()));
+  if (v.size() > 0) std::memcpy(to, data, size_t(v.aval().nbytes()));
   return v;
 }
 Array full(const Shape& shape, double fill, DType t) {
@@ -242,38 +248,78 @@ void check_gradient_output(std::span<const Value> out) {
                dtype_name(out[0].dtype()), ".");
 }
 
+void check_tangents(const char* op, const char* what, const char* of,
+                    std::span<Value> t, std::span<const Value> x) {
+  if (t.size() != x.size())
+    throw_type("[", op, "] needs ", x.size(), " ", what, "s, got ", t.size());
+  for (size_t i = 0; i < t.size(); ++i) {
+    if (!is_inexact(x[i].dtype())) {
+      t[i] = Value();  // integers have none
+      continue;
+    }
+    if (t[i].dtype() != x[i].dtype())
+      throw_type("[", op, "] ", what, " ", i, " must have the dtype of its ",
+                 of, " ", x[i].aval(), ", got ", t[i].aval());
+    if (t[i].shape() != x[i].shape())
+      throw_value("[", op, "] ", what, " ", i, " must have the shape of its ",
+                  of, " ", x[i].aval(), ", got ", t[i].aval());
+  }
+}
+
 Value instantiated(const Value& ct, const Value& like) {
   return ct ? ct : zeros_like(like);
 }
 
 struct JitState::Impl {
-  struct Entry {
+  struct Key {
     Avals avals;
-    Ref<JitProgram> program;
+    uint32_t config;
+    bool operator==(const Key&) const = default;
   };
   std::mutex mutex;
-  std::vector<Entry> entries;
+  std::vector<std::pair<Key, Traced>> entries;
+
+  const Traced* find(const Key& key) const {
+    for (const auto& [k, traced] : entries)
+      if (k == key) return &traced;
+    return nullptr;
+  }
 };
 
 JitState::JitState() : impl_(std::make_unique<Impl>()) {}
 JitState::~JitState() = default;
-size_t JitState::size() const { return impl_->entries.size(); }
-
-Ref<JitProgram> JitState::find(std::span<const Value> args, FunctionRef f,
-                               const char* name) {
+size_t JitState::size() const {
   std::lock_guard lock(impl_->mutex);
-  for (auto& e : impl_->entries) {
-    bool same = true;
+  return impl_->entries.size();
+}
+
+std::optional<Traced> JitState::find(std::span<const Value> args) const {
+  std::lock_guard lock(impl_->mutex);
+  const uint32_t key = config_key();
+  for (const auto& [k, traced] : impl_->entries) {
+    bool same = k.config == key && k.avals.size() == args.size();
     for (size_t i = 0; same && i < args.size(); ++i)
-      same = e.avals[i] == args[i].aval();
-    if (same) return e.program;
+      same = k.avals[i] == args[i].aval();
+    if (same) return traced;
   }
-  Avals avals = avals_of(args);
-  auto program =
-      make_ref<JitProgram>(trace_to_jaxpr(f, avals), std::vector<bool>{}, name);
+  return std::nullopt;
+}
+
+// Without the lock: the function may call itself. Threads that trace the same
+// at once keep the first result.
+Ref<JitProgram> JitState::trace(std::span<const Value> args, FunctionRef f,
+                                const char* name) const {
   ++compile_counters().traces;
-  impl_->entries.push_back({std::move(avals), program});
-  return program;
+  return make_ref<JitProgram>(trace_to_jaxpr(f, avals_of(args)),
+                              std::vector<bool>{}, name);
+}
+
+Traced JitState::keep(std::span<const Value> args, Traced traced) {
+  Impl::Key key{avals_of(args), config_key()};
+  std::lock_guard lock(impl_->mutex);
+  if (const Traced* known = impl_->find(key)) return *known;
+  impl_->entries.push_back({std::move(key), traced});
+  return traced;
 }
 
 Values JitState::call(JitProgram& p, std::span<const Value> args) {
@@ -286,6 +332,7 @@ struct Compiled::Impl {
   Ref<JitProgram> program;
   const Executable* executable;
   std::vector<Ref<Buffer>> consts;
+  bool forwards = false;  // an output is an input unchanged
 };
 
 Compiled make_compiled(Ref<JitProgram> p) { return Compiled(std::move(p)); }
@@ -294,6 +341,8 @@ Compiled::Compiled(Ref<JitProgram> p) : impl_(std::make_unique<Impl>()) {
   impl_->executable = &p->executable();
   for (const Value& v : p->graph().consts)
     impl_->consts.push_back(buffer_of(v));
+  for (const OutputSpec& o : impl_->executable->outputs())
+    impl_->forwards |= o.forwards >= 0;
   impl_->program = std::move(p);
 }
 Compiled::~Compiled() = default;
@@ -317,24 +366,35 @@ std::string Compiled::jaxpr() const {
 
 void Compiled::run(const void* const* in, void* const* out) const {
   const Executable& e = *impl_->executable;
-  size_t nc = impl_->consts.size(), n = e.inputs().size();
-  SmallVector<const void*, 32> all;
-  const void* const* args = in;
+  const size_t nc = impl_->consts.size(), n = e.inputs().size();
+  const size_t results = impl_->forwards ? e.outputs().size() : 0;
+  // One block: the arena, then pointers where the caller's do not do.
+  const size_t arena = (e.arena_bytes() + 63) / 64 * 64;
+  const size_t pointers = (nc ? n : 0) + results;
+  Scratch block = arena + pointers == 0
+                      ? Scratch()
+                      : Scratch(arena + pointers * sizeof(void*));
+  auto* list = reinterpret_cast<const void**>(block.as<char>() + arena);
   if (nc) {
-    for (const auto& b : impl_->consts) all.push_back(b->data());
-    for (size_t i = nc; i < n; ++i) all.push_back(in[i - nc]);
-    args = all.data();
+    const void** args = list + results;
+    for (size_t i = 0; i < nc; ++i) args[i] = impl_->consts[i]->data();
+    std::copy(in, in + (n - nc), args + nc);
+    in = args;
   }
-  // An output that is an input unchanged is the caller's memory: copied here.
-  SmallVector<void*, 16> results(out, out + e.outputs().size());
-  for (size_t j = 0; j < e.outputs().size(); ++j) {
-    int from = e.outputs()[j].forwards;
-    if (from < 0) continue;
-    results[j] = nullptr;
-    std::memcpy(out[j], args[from], size_t(e.outputs()[j].aval.nbytes()));
+  if (results) {
+    auto** to = const_cast<void**>(list);
+    std::copy(out, out + results, to);
+    for (size_t j = 0; j < results; ++j) {
+      const OutputSpec& o = e.outputs()[j];
+      if (o.forwards < 0) continue;
+      // The caller's memory: copied here.
+      to[j] = nullptr;
+      if (o.aval.nbytes() > 0)
+        std::memcpy(out[j], in[o.forwards], size_t(o.aval.nbytes()));
+    }
+    out = to;
   }
-  Scratch arena(e.arena_bytes());
-  check_status(e.run(args, results.data(), arena.data(), &default_runtime()));
+  check_status(e.run(in, out, block.data(), &default_runtime()));
 }
 
 }  // namespace cotan

@@ -34,11 +34,17 @@ class Array {
   Array(int x);
   Array(int64_t x);
 
-  const Value& value() const noexcept { return value_; }
-  const Shape& shape() const noexcept { return value_.shape(); }
-  DType dtype() const noexcept { return value_.dtype(); }
-  int64_t ndim() const noexcept { return value_.rank(); }
-  int64_t size() const { return value_.size(); }
+  bool empty() const noexcept { return !value_; }  // no array
+  // These throw ValueError where there is no array, as all operations do.
+  const Value& value() const {
+    if (!value_) [[unlikely]]
+      throw_value("[array] an Array that was never set: there is no array");
+    return value_;
+  }
+  const Shape& shape() const { return value().shape(); }
+  DType dtype() const { return value().dtype(); }
+  int64_t ndim() const { return value().rank(); }
+  int64_t size() const { return value().size(); }
 
   // Elements in row-major order; throws TypeError if T is not the dtype and
   // UnexpectedTracerError while tracing.

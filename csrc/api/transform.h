@@ -107,7 +107,8 @@ auto flat_function(F& f, std::optional<ResultOf<F, N>>& like) {
   return [&f, &like](std::span<const Value> x) {
     auto out = call_flat(f, x, std::make_index_sequence<N>());
     Values values = flat(out);
-    like = std::move(out);
+    Values none(values.size());  // the structure keeps no tracers alive
+    like = rebuilt(std::move(out), none);
     return values;
   };
 }
@@ -115,15 +116,26 @@ auto flat_function(F& f, std::optional<ResultOf<F, N>>& like) {
 // Throws the TypeErrors that Python's grad has.
 void check_gradient_input(const Value& x);
 void check_gradient_output(std::span<const Value> out);
+// One tangent (cotangent) per primal (output), of its shape and dtype.
+void check_tangents(const char* op, const char* what, const char* of,
+                    std::span<Value> t, std::span<const Value> x);
 // Zeros where the cotangent is null.
 Value instantiated(const Value& ct, const Value& like);
+
+// A program and the structure of its output (without arrays).
+struct Traced {
+  Ref<JitProgram> program;
+  std::shared_ptr<const void> like;
+};
 
 // The signature cache of a jitted function.
 class JitState {
  public:
-  // The program for these arguments; trace() is called if there is none.
-  Ref<JitProgram> find(std::span<const Value> args, FunctionRef f,
-                       const char* name);
+  std::optional<Traced> find(std::span<const Value> args) const;
+  Ref<JitProgram> trace(std::span<const Value> args, FunctionRef f,
+                        const char* name) const;
+  // What is kept for these arguments: this, unless there is one already.
+  Traced keep(std::span<const Value> args, Traced traced);
   Values call(JitProgram& p, std::span<const Value> args);
   size_t size() const;
 
@@ -174,32 +186,32 @@ class Jitted {
   auto operator()(const A&... args) const {
     constexpr size_t n = sizeof...(A);
     using R = detail::ResultOf<F, n>;
-    Value x[] = {Array(args).value()...};
-    Ref<JitProgram> p = program<R, n>(x);
-    return detail::rebuilt(*std::static_pointer_cast<R>(like_),
-                           state_->call(*p, x));
+    std::array<Value, n> x{Array(args).value()...};
+    detail::Traced t = traced<R, n>(x);
+    return detail::rebuilt(*static_cast<const R*>(t.like.get()),
+                           state_->call(*t.program, x));
   }
   // Ahead of time, for arguments of these shapes and dtypes.
   template <class... A>
   Compiled compile(const A&... args) const {
     constexpr size_t n = sizeof...(A);
-    Value x[] = {Array(args).value()...};
-    return make_compiled(program<detail::ResultOf<F, n>, n>(x));
+    std::array<Value, n> x{Array(args).value()...};
+    return make_compiled(traced<detail::ResultOf<F, n>, n>(x).program);
   }
   size_t cache_size() const { return state_->size(); }
 
  private:
   template <class R, size_t N>
-  Ref<JitProgram> program(std::span<const Value> x) const {
+  detail::Traced traced(std::span<const Value> x) const {
+    if (auto known = state_->find(x)) return *std::move(known);
     std::optional<R> like;
     auto flat = detail::flat_function<N>(f_, like);
-    Ref<JitProgram> p = state_->find(x, flat, "jit");
-    if (like) like_ = std::make_shared<R>(std::move(*like));
-    return p;
+    Ref<JitProgram> p = state_->trace(x, flat, "jit");
+    return state_->keep(
+        x, {std::move(p), std::make_shared<const R>(std::move(*like))});
   }
-  mutable F f_;
+  mutable F f_;  // threads may call it at once
   std::shared_ptr<detail::JitState> state_;
-  mutable std::shared_ptr<void> like_;  // an output, for its structure
 };
 
 template <class F>
@@ -250,7 +262,9 @@ auto vjp(F f, const A&... args) {
   auto out = detail::rebuilt(*like, v.primals);
   Values primals(x, x + n);
   auto pullback = [v = std::move(v), primals](const auto& ct) {
-    Values cts = v.pullback(detail::flat(ct));
+    Values given = detail::flat(ct);
+    detail::check_tangents("vjp", "cotangent", "output", given, v.primals);
+    Values cts = v.pullback(given);
     std::array<Array, n> grads;
     for (size_t i = 0; i < n; ++i)
       grads[i] = detail::instantiated(cts[i], primals[i]);
@@ -266,6 +280,7 @@ auto jvp(F f, const std::array<Array, N>& primals,
   std::optional<detail::ResultOf<F, N>> like;
   auto flat = detail::flat_function<N>(f, like);
   Values x = detail::flat(primals), t = detail::flat(tangents);
+  detail::check_tangents("jvp", "tangent", "primal", t, x);
   Dual d = cotan::jvp(FunctionRef(flat), x, t);
   for (size_t i = 0; i < d.tangents.size(); ++i)
     d.tangents[i] = detail::instantiated(d.tangents[i], d.primals[i]);
