@@ -52,6 +52,7 @@ class InterpretedExecutable final : public Executable {
                   size_t(results[i].aval().nbytes()));
     return kOk;
   }
+  std::string text() const override { return to_string(*jaxpr_); }
 
  private:
   JaxprRef jaxpr_;

@@ -99,6 +99,10 @@ void compile_program(JitProgram* p) {
   Ref<JitProgram> keep(p);
   p->executable();
 }
+std::string program_text(JitProgram* p) {
+  Ref<JitProgram> keep(p);
+  return p->executable().text();
+}
 
 namespace {
 

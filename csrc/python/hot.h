@@ -160,6 +160,7 @@ PyObject* run_single(JitProgram* p, const CallFrame& frame);
 void run_leaves(JitProgram* p, const CallFrame& frame,
                 std::vector<PyObject*>& leaves);
 void compile_program(JitProgram* p);
+std::string program_text(JitProgram* p);  // compiles it
 // Letting go of the GIL while compiling and in long runs; Ctrl-C.
 void install_process_hooks();
 inline void count_trace() { ++compile_counters().traces; }

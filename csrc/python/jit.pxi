@@ -48,6 +48,7 @@ cdef extern from "python/hot.h" namespace "cotan::python":
     void run_leaves(ProgramObj*, const CallFrame&, vector[PyObject*]&) \
         except +translate_exception
     void compile_program(ProgramObj*) except +translate_exception
+    string program_text(ProgramObj*) except +translate_exception
     cppclass TreeDefAccess:
         TreeDef* (*get)(PyObject*) noexcept
         int (*matches)(FlatTree*, PyObject*) except -1
@@ -123,6 +124,9 @@ cdef class ProgramHandle:
 
     def compile(self):
         compile_program(self.program.get())
+
+    def text(self):
+        return program_text(self.program.get()).decode()
 
     def run(self, args):
         return arrays_of(self.program.get().apply(values_of(args)))

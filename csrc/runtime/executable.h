@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/ref.h"
@@ -48,6 +49,9 @@ class Executable : public RefCounted {
   // once. Returns a Status.
   virtual int run(const void* const* in, void* const* out, void* arena,
                   Runtime* runtime) const = 0;
+
+  // What the compiler made of the program, for people.
+  virtual std::string text() const { return {}; }
 
  protected:
   Executable(Device* device, std::vector<InputSpec> inputs,

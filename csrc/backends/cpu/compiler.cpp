@@ -19,21 +19,23 @@ namespace {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(std::vector<InputSpec> in, std::vector<OutputSpec> out,
-                std::unique_ptr<ProgramCode> code)
-      : Executable(cpu_device(), std::move(in), std::move(out),
+  CpuExecutable(ProgramRef program, std::unique_ptr<ProgramCode> code)
+      : Executable(cpu_device(), input_specs(*program), output_specs(*program),
                    size_t(code->arena_bytes)),
         entry_(code->entry),
-        code_(std::move(code)) {}
+        code_(std::move(code)),
+        program_(std::move(program)) {}
 
   int run(const void* const* in, void* const* out, void* arena,
           Runtime* runtime) const override {
     return entry_(in, out, arena, runtime);
   }
+  std::string text() const override { return to_string(*program_); }
 
  private:
   const EntryFunction entry_;
   const std::unique_ptr<ProgramCode> code_;
+  const ProgramRef program_;
 };
 
 Ref<Executable> compile_now(const JaxprRef& jaxpr,
@@ -51,8 +53,7 @@ Ref<Executable> compile_now(const JaxprRef& jaxpr,
                       [](const GemmStep& s) { return is_small_gemm(s.gemm); });
   throw_if_interrupted();
   std::unique_ptr<ProgramCode> code = compile_program(*program, target);
-  return make_ref<CpuExecutable>(input_specs(*program), output_specs(*program),
-                                 std::move(code));
+  return make_ref<CpuExecutable>(std::move(program), std::move(code));
 }
 
 // ---- the cache: single flight per (jaxpr, options)

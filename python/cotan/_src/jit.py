@@ -340,7 +340,8 @@ class Compiled:
         return self._traced.out_tree
 
     def as_text(self) -> str:
-        return str(self._traced.jaxpr)
+        """The program as it runs: its kernels, their order and memory."""
+        return self._traced._handle.text()
 
     def __call__(self, *args, **kwargs):
         options = self._traced._fun.options
