@@ -12,7 +12,7 @@ class Fuser {
 
  private:
   static constexpr float kMaxCost = 600;
-  static constexpr int32_t kMaxStreams = 14;
+  static constexpr int32_t kMaxStreams = 24;
   static constexpr float kFree = 4;  // recomputed without thought
 
   // ---- values and demands
