@@ -3,6 +3,7 @@
 cdef extern from "python/ufunc_table.h" namespace "cotan::python":
     cppclass UfuncEntry:
         const char* name
+        const char* doc
         UnaryFn unary
         BinaryFn binary
     size_t num_ufuncs()
@@ -24,6 +25,16 @@ cdef class Ufunc:
 
     def __repr__(self):
         return f"<function {self.label}>"
+
+    @property
+    def __signature__(self):
+        import inspect
+        names = ("x",) if self.unary is not NULL else ("x", "y")
+        kind = (inspect.Parameter.POSITIONAL_ONLY
+                if self.__module__ == "cotan.numpy"
+                else inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return inspect.Signature(
+            [inspect.Parameter(n, kind) for n in names])
 
     def __reduce__(self):
         return self.label
@@ -96,6 +107,16 @@ cdef PyObject* ufunc_slow(Ufunc self, PyObject** args, size_t n,
     return <PyObject*>result
 
 
+_NUMPY_OPERANDS = """
+
+Element by element; operands are broadcast and promoted to one dtype.
+"""
+_LAX_OPERANDS = """
+
+Element by element; operands have equal shapes and dtypes.
+"""
+
+
 def make_ufuncs():
     """All elementwise functions, by name ("numpy.sin", "lax.sin")."""
     cdef size_t i
@@ -112,6 +133,8 @@ def make_ufuncs():
         u.what = (name if module == "lax" else label).encode()
         (<object>u).__name__ = (<object>u).__qualname__ = label
         (<object>u).__module__ = "cotan." + module
+        (<object>u).__doc__ = ufunc_entry(i).doc.decode() + (
+            _LAX_OPERANDS if module == "lax" else _NUMPY_OPERANDS)
         out[name] = u
     return out
 

@@ -7,6 +7,7 @@ namespace cotan::python {
 
 struct UfuncEntry {
   const char* name;  // "numpy.sin", "lax.sin"
+  const char* doc;   // one line; the arguments are x and y
   UnaryFn unary;
   BinaryFn binary;
 };
