@@ -9,6 +9,7 @@
 #include "backends/cpu/compiler.h"
 #include "backends/cpu/eager.h"
 #include "base/config.h"
+#include "runtime/kernels/kernels.h"
 
 namespace cotan {
 
@@ -68,6 +69,16 @@ Ref<Executable> interpreted(const JaxprRef& j,
   return make_ref<InterpretedExecutable>(j, std::move(in), std::move(out));
 }
 
+void run_host_kernel(const KernelSpec& spec, const void* const* in,
+                     void* const* out) {
+  KernelFn kernel = find_kernel(spec.name);
+  COTAN_CHECK(kernel);
+  std::vector<char> scratch(size_t(spec.scratch_bytes));
+  KernelCall call{in, out, spec.attrs.data(), scratch.data(),
+                  &default_runtime()};
+  check_status(kernel(&call));
+}
+
 // Host pointers of concrete values; keeps nothing alive.
 const void* host_pointer(const Primitive& p, const Value& v) {
   const void* data = v->host_data();
@@ -124,6 +135,7 @@ void set_compile_interrupt_check(bool (*check)()) noexcept {
 void install_backend() {
   set_new_array_hook(new_zeroed_array);
   set_eval_hook(run_eager);
+  set_kernel_hook(run_host_kernel);
 }
 
 namespace {

@@ -149,4 +149,41 @@ struct RandomBitsAttrs {
   void fields(auto& v) { v(keys), v(n), v(width); }
 };
 
+// "linalg": one routine of linear algebra on `batch` problems, each operand and
+// result advancing by its entry of in_bytes and out_bytes from one to the next.
+// What the operands are, and what m, n, k and the flags mean, is said at each
+// routine of runtime/kernels/linalg.cpp. Results of a problem that has no
+// solution are nan, as in JAX.
+enum class LinalgOp : int64_t {
+  cholesky,
+  lu,
+  linear_solve,
+  triangular_solve,
+  geqrf,
+  geqp3,
+  householder_product,
+  ormqr,
+  qr,
+  svd,
+  eigh,
+  eig,
+  schur,
+  hessenberg,
+  tridiagonal,
+  tridiagonal_solve,
+  pivots_to_permutation,
+};
+struct LinalgAttrs {
+  LinalgOp op = LinalgOp::cholesky;
+  DType dtype = DType::f32;  // of the matrices
+  int64_t batch = 1, m = 0, n = 0, k = 0;
+  int64_t flags[5] = {};
+  Dims in_bytes, out_bytes;
+  void fields(auto& v) {
+    v(op), v(dtype), v(batch), v(m), v(n), v(k);
+    for (int64_t& f : flags) v(f);
+    v(in_bytes), v(out_bytes);
+  }
+};
+
 }  // namespace cotan

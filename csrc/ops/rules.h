@@ -45,6 +45,7 @@ void scalar_eval(const EvalArgs& a);     // from .scalar, on the host evaluator
 void view_eval(const EvalArgs& a);       // from .view
 void generate_eval(const EvalArgs& a);   // from .generate
 void reduction_eval(const EvalArgs& a);  // from .reduction
+void kernel_eval(const EvalArgs& a);     // from .kernel, as it runs compiled
 
 // ---- batching
 Batched elementwise_batch(const BatchArgs& a);

@@ -296,4 +296,5 @@ PYBIND11_MODULE(_core, m) {
   bind_lax_index(m);
   bind_nn(m);
   bind_random(m);
+  bind_linalg(m);
 }

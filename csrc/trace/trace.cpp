@@ -9,6 +9,7 @@ namespace {
 
 EvalHook eval_hook = nullptr;
 NewArrayHook new_array_hook = nullptr;
+KernelHook kernel_hook = nullptr;
 SourceHook source_hook = nullptr;
 
 class EvalTrace final : public Trace {
@@ -55,6 +56,12 @@ void set_new_array_hook(NewArrayHook hook) noexcept { new_array_hook = hook; }
 NewArray new_array(const Aval& aval) {
   COTAN_CHECK(new_array_hook);
   return new_array_hook(aval);
+}
+void set_kernel_hook(KernelHook hook) noexcept { kernel_hook = hook; }
+void run_kernel(const KernelSpec& spec, const void* const* in,
+                void* const* out) {
+  COTAN_CHECK(kernel_hook);
+  kernel_hook(spec, in, out);
 }
 void set_source_hook(SourceHook hook) noexcept { source_hook = hook; }
 SourceRef current_source() { return source_hook ? source_hook() : nullptr; }

@@ -71,6 +71,13 @@ struct NewArray {
 using NewArrayHook = NewArray (*)(const Aval&);
 void set_new_array_hook(NewArrayHook hook) noexcept;
 NewArray new_array(const Aval& aval);
+// Runs a kernel of the runtime on host memory, for reference evaluation of what
+// has no simpler definition; installed by the API layer.
+using KernelHook = void (*)(const KernelSpec&, const void* const* in,
+                            void* const* out);
+void set_kernel_hook(KernelHook hook) noexcept;
+void run_kernel(const KernelSpec& spec, const void* const* in,
+                void* const* out);
 // The reference interpreter of one primitive (`impl` or `eval`).
 Values reference_eval(const Primitive& p, std::span<const Value> x,
                       const Params& params);

@@ -20,6 +20,7 @@ from tests.ops import (
     dot_cases,
     dtype_cases,
     index_cases,
+    linalg_cases,
     reduce_cases,
     shape_cases,
     special_cases,
@@ -44,6 +45,7 @@ FAMILIES = (
     reduce_cases,
     dot_cases,
     index_cases,
+    linalg_cases,
     special_cases,
 )
 CASES = [case for family in FAMILIES for case in family.CASES]

@@ -10,15 +10,17 @@ int gather_kernel(const KernelCall*);
 int scatter_kernel(const KernelCall*);
 int threefry_kernel(const KernelCall*);
 int random_bits_kernel(const KernelCall*);
+int linalg_kernel(const KernelCall*);
 
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "sort", "cumulative", "gather", "scatter", "threefry2x32", "random_bits",
+    "sort",         "cumulative",  "gather", "scatter",
+    "threefry2x32", "random_bits", "linalg",
 };
 constexpr KernelFn kKernels[] = {
-    sort_kernel,    cumulative_kernel, gather_kernel,
-    scatter_kernel, threefry_kernel,   random_bits_kernel,
+    sort_kernel,     cumulative_kernel,  gather_kernel, scatter_kernel,
+    threefry_kernel, random_bits_kernel, linalg_kernel,
 };
 static_assert(std::size(kNames) == std::size(kKernels));
 

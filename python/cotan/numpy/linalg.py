@@ -6,17 +6,75 @@ import math
 
 from cotan import _core
 from cotan.numpy import products
+from cotan.numpy.decompositions import (
+    EighResult,
+    EigResult,
+    QRResult,
+    SlogdetResult,
+    SVDResult,
+    cholesky,
+    cond,
+    det,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    inv,
+    lstsq,
+    matrix_rank,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    svdvals,
+    tensorinv,
+    tensorsolve,
+)
 from cotan.numpy.elementwise import absolute, conj, power, real, sqrt
 from cotan.numpy.indexing import diagonal as _diagonal
 from cotan.numpy.indexing import trace as _trace
-from cotan.numpy.products import (  # noqa: F401
-    matmul,
-    outer,
-    tensordot,
-    vecdot,
-)
 from cotan.numpy.reductions import _axes, max, min, sum
-from cotan.numpy.shaping import matrix_transpose  # noqa: F401
+from cotan.numpy.shaping import matrix_transpose, moveaxis
+
+__all__ = [
+    "EigResult",
+    "EighResult",
+    "QRResult",
+    "SVDResult",
+    "SlogdetResult",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "tensorinv",
+    "tensorsolve",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
 
 _operand = _core.np_operand
 
@@ -91,7 +149,11 @@ def _matrix_norm(x, ord, axes, keepdims):
         reduce = max if ord > 0 else min
         return reduce(y, axis=second, keepdims=keepdims)
     if ord in (2, -2, "nuc"):
-        raise NotImplementedError(f"[norm] ord={ord!r} needs linalg.svdvals")
+        s = svdvals(moveaxis(x, axes, (-2, -1)))
+        y = {2: max, -2: min, "nuc": sum}[ord](s, axis=-1)
+        if keepdims:
+            y = _core.expand_dims(y, tuple(sorted(a % x.ndim for a in axes)))
+        return y
     raise ValueError(f"Invalid order '{ord}' for matrix norm.")
 
 
@@ -115,6 +177,59 @@ def diagonal(x, /, *, offset=0):
 def trace(x, /, *, offset=0, dtype=None):
     """The sums of the diagonals of the matrices in the last two axes."""
     return _trace(x, offset, -2, -1, dtype)
+
+
+def outer(x1, x2, /):
+    """The products of all pairs of entries of two vectors."""
+    a, b = _operand(x1, "outer", 0), _operand(x2, "outer", 1)
+    if a.ndim != 1 or b.ndim != 1:
+        raise ValueError(
+            "Input arrays must be one-dimensional, but they are "
+            f"x1.ndim={a.ndim} x2.ndim={b.ndim}"
+        )
+    return products.outer(a, b)
+
+
+def matmul(x1, x2, /, *, precision=None, preferred_element_type=None):
+    """`cotan.numpy.matmul`."""
+    return products.matmul(
+        x1,
+        x2,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+
+
+def vecdot(x1, x2, /, *, axis=-1, precision=None, preferred_element_type=None):
+    """`cotan.numpy.vecdot`."""
+    return products.vecdot(
+        x1,
+        x2,
+        axis=axis,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+
+
+def tensordot(
+    x1,
+    x2,
+    /,
+    *,
+    axes=2,
+    precision=None,
+    preferred_element_type=None,
+    out_sharding=None,
+):
+    """`cotan.numpy.tensordot`."""
+    return products.tensordot(
+        x1,
+        x2,
+        axes,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+        out_sharding=out_sharding,
+    )
 
 
 def cross(x1, x2, /, *, axis=-1):
@@ -166,9 +281,7 @@ def matrix_power(a, n):
             f"{a.shape}"
         )
     if n < 0:
-        raise NotImplementedError(
-            "[matrix_power] a negative power needs linalg.inv"
-        )
+        a, n = inv(a), -n
     eye = _core.np_diagonal_mask(*a.shape[-2:], 0, a.dtype, False)
     if n == 0:
         return _core.broadcast_to(eye, a.shape)

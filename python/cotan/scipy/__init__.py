@@ -2,7 +2,7 @@
 
 import importlib
 
-__all__ = ["special"]
+__all__ = ["linalg", "special"]
 
 
 def __getattr__(name):
