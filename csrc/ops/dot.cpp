@@ -239,6 +239,70 @@ void dot_eval(const EvalArgs& a) {
   dot_loops<uint64_t>(a, p);  // wraps like every integer type
 }
 
+// ---- products that no matrix kernel takes
+
+Axes concat(std::initializer_list<const Axes*> parts) {
+  Axes all;
+  for (const Axes* axes : parts)
+    for (int64_t d : *axes) all.push_back(d);
+  return all;
+}
+
+// Four products of real arrays.
+Value complex_dot(const Value& x, const Value& y, const DotParams& params,
+                  DType out) {
+  DotParams p = params;
+  if (p.preferred) p.preferred = real_dtype(*p.preferred);
+  auto dot = [&](const Value& a, const Value& b) {
+    return lax::dot_general(a, b, p);
+  };
+  Value xr = lax::real(x), xi = lax::imag(x);
+  Value yr = lax::real(y), yi = lax::imag(y);
+  Value re = lax::sub(dot(xr, yr), dot(xi, yi));
+  if (!is_complex(out)) return lax::convert(re, out);
+  return lax::convert(lax::complex(re, lax::add(dot(xr, yi), dot(xi, yr))),
+                      out);
+}
+
+// Sums of products, in one kernel that stores no product.
+Value sum_of_products(const Value& x, const Value& y, const DotParams& p) {
+  Axes x_free = free_axes(x.rank(), p.lhs_contract, p.lhs_batch);
+  Axes y_free = free_axes(y.rank(), p.rhs_contract, p.rhs_batch);
+  Axes x_order = concat({&p.lhs_batch, &x_free, &p.lhs_contract});
+  Axes y_order = concat({&p.rhs_batch, &y_free, &p.rhs_contract});
+  int64_t batch = int64_t(p.lhs_batch.size());
+  int64_t rows = int64_t(x_free.size()), cols = int64_t(y_free.size());
+  int64_t depth = int64_t(p.lhs_contract.size());
+  Shape shape = sizes(x.shape(), p.lhs_batch);
+  for (int64_t n : sizes(x.shape(), x_free)) shape.push_back(n);
+  for (int64_t n : sizes(y.shape(), y_free)) shape.push_back(n);
+  for (int64_t n : sizes(x.shape(), p.lhs_contract)) shape.push_back(n);
+  Axes x_dims, y_dims, contract;
+  for (int64_t d = 0; d < batch + rows + cols + depth; ++d) {
+    bool of_x = d >= batch && d < batch + rows;
+    bool of_y = d >= batch + rows && d < batch + rows + cols;
+    if (!of_y) x_dims.push_back(d);
+    if (!of_x) y_dims.push_back(d);
+    if (d >= batch + rows + cols) contract.push_back(d);
+  }
+  Value a = broadcast_in_dim(lax::transpose(x, x_order), shape, x_dims);
+  Value b = broadcast_in_dim(lax::transpose(y, y_order), shape, y_dims);
+  return lax::reduce_sum(lax::mul(a, b), contract);
+}
+
+Values dot_expand(const Params& params, std::span<const Value> x) {
+  const auto& p = params.as<DotParams>();
+  DType in = x[0].dtype(), out = p.preferred.value_or(in);
+  if (is_complex(in)) return {complex_dot(x[0], x[1], p, out)};
+  // Integers wrap, so they may as well be converted first.
+  DType sum = out;
+  if (out == DType::bool_) sum = DType::i32;
+  if (is_half(out)) sum = DType::f32;
+  if (is_float(in) && is_float(out) && itemsize(in) > itemsize(sum)) sum = in;
+  Value a = lax::convert(x[0], sum), b = lax::convert(x[1], sum);
+  return {lax::convert(sum_of_products(a, b, p), out)};
+}
+
 std::vector<std::string> dot_print(const Params& params) {
   const auto& p = params.as<DotParams>();
   auto list = [](const Axes& axes) {
@@ -268,6 +332,7 @@ constinit const Primitive dot_general_p = {
       const auto& p = a.params.as<DotParams>();
       return {p.lhs_contract, p.rhs_contract, p.lhs_batch, p.rhs_batch};
     },
+    .expand = dot_expand,
     .print = dot_print,
     .cost = 100,
 };

@@ -14,8 +14,10 @@ bool gemm_takes(DType t) { return is_float(t); }
 
 namespace {
 
+// An inner product is a reduction: it fuses, and threads share it.
 bool dot_falls_back(const Jaxpr& j, const Eqn& e) {
-  return e.prim->dot && !gemm_takes(j.aval(e.in[0]).dtype);
+  return e.prim->dot && (!gemm_takes(j.aval(e.in[0]).dtype) ||
+                         num_elements(j.avals[size_t(e.out[0])].shape) == 1);
 }
 
 bool must_expand(const Jaxpr& j, const Eqn& e) {

@@ -133,12 +133,13 @@ LinearizedJaxpr linearize_jaxpr(const JaxprRef& j,
     auto forward = [&](std::span<const Value> a) {
       auto run = [&](std::span<const Value> v) { return eval_jaxpr(*j, v); };
       l = linearize(run, a, nonzero, instantiate);
-      Values out = l.primals;
-      for (const Value& v : l.residuals) out.push_back(v);
+      Values out = std::move(l.primals);
+      for (Value& v : l.residuals) out.push_back(std::move(v));
+      r.num_residuals = l.residuals.size();
+      l.residuals.clear();
       return out;
     };
     r.forward = trace_named(forward, j->in_avals(), *j, reusable);
-    r.num_residuals = l.residuals.size();
     r.nonzero_out = l.nonzero_out;
     auto tangent = make_ref<Jaxpr>(*l.tangent);
     tangent->name = j->name;

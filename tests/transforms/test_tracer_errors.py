@@ -165,7 +165,8 @@ def test_leaks(name, use):
         return
     if name == "jvp" and use in ("bool", "numpy"):
         # Evaluation went on: the value is known, as in JAX.
-        assert bool(kept) and np.asarray(kept) == np.sin(cnp.array(X))
+        assert bool(kept)
+        np.testing.assert_allclose(np.asarray(kept), np.sin(X), rtol=1e-6)
         return
     uses = {
         "add": lambda: kept + 1,
