@@ -363,7 +363,9 @@ Value zeros_of(const Aval& aval) {
 }
 
 Value broadcast_in_dim(const Value& x, Shape shape, Axes dims) {
-  if (x.shape() == shape && int64_t(dims.size()) == x.rank()) return x;
+  bool same = x.shape() == shape && int64_t(dims.size()) == x.rank();
+  for (size_t i = 0; same && i < dims.size(); ++i) same = dims[i] == int64_t(i);
+  if (same) return x;
   return bind1(broadcast_in_dim_p, {x},
                BroadcastParams{std::move(shape), std::move(dims)});
 }

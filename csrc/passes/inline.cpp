@@ -48,7 +48,8 @@ class Inliner {
   JaxprRef result() const { return out_; }
 
  private:
-  // Deeper nesting than this is a cycle of decompositions.
+  // Decompositions in decompositions, deeper than this, are a cycle. Calls may
+  // nest as deep as they were written.
   static constexpr int kMaxDepth = 200;
 
   Atom map(const Jaxpr& j, const std::vector<Atom>& env, Atom a) {
@@ -59,8 +60,6 @@ class Inliner {
   }
 
   void run(const Jaxpr& j, std::vector<Atom>& env, const SourceRef& source) {
-    if (++depth_ > kMaxDepth)
-      throw_error(ErrorKind::internal, "primitives decompose in a cycle");
     for (const Eqn& e : j.eqns) {
       const SourceRef& where = source ? source : e.source;
       if (e.prim->inlined)
@@ -70,7 +69,6 @@ class Inliner {
       else
         copy(j, e, env, where);
     }
-    --depth_;
   }
 
   void copy(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
@@ -125,7 +123,11 @@ class Inliner {
     std::vector<Atom> inner(body.avals.size());
     for (size_t i = 0; i < inputs.size(); ++i)
       inner[size_t(body.in[i])] = inputs[i];
+    if (++depth_ > kMaxDepth)
+      throw_error(ErrorKind::internal,
+                  cat("primitive '", e.prim->name, "' decomposes in a cycle"));
     run(body, inner, where);
+    --depth_;
     for (size_t i = 0; i < e.out.size(); ++i)
       env[size_t(e.out[i])] = map(body, inner, body.out[i]);
   }

@@ -151,7 +151,7 @@ cdef class Array:
         return self
 
     def __deepcopy__(self, memo):
-        return _impl("deepcopy")(self)
+        return _impl("deepcopy")(self, memo)
 
     def __dlpack__(self, **kwargs):
         return _impl("dlpack")(self, **kwargs)

@@ -1,10 +1,12 @@
 """The wheel: what is in it, what it exports, and what users build on it."""
 
+import importlib.util
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 import zipfile
 
 import pytest
@@ -187,19 +189,69 @@ def test_every_public_header_compiles_alone(unpacked, tmp_path):
     run(compiler, *flags, f"-I{include}", tmp_path / "all.cpp")
 
 
-@pytest.mark.parametrize("other", ["numba", "jax", "torch"])
+# Compiles something new at every call.
+NEIGHBOURS = {
+    "cotan": """
+        import cotan, cotan.numpy as cnp
+        def use_cotan(i):
+            f = cotan.jit(lambda x: cnp.sum(cnp.exp(x * i) @ x))
+            return float(f(cnp.eye(3)))
+    """,
+    "numba": """
+        import numba, numpy as np
+        def use_numba(i):
+            @numba.njit
+            def f(x):
+                return np.sum(np.exp(x * i) @ x)
+            return f(np.eye(3))
+    """,
+    "jax": """
+        import jax, jax.numpy as jnp
+        def use_jax(i):
+            f = jax.jit(lambda x: jnp.sum(jnp.exp(x * i) @ x))
+            return float(f(jnp.eye(3)))
+    """,
+    "torch": """
+        import torch
+        def use_torch(i):
+            x = torch.eye(3)
+            return float((torch.exp(x * i) @ x).sum())
+    """,
+}
+
+
+@pytest.mark.parametrize("other", ["numba", "jax", "torch", "all"])
 @pytest.mark.parametrize("first", ["cotan", "other"])
 def test_lives_beside_other_llvms(other, first):
-    """Each brings an LLVM (or XLA) of its own into the process."""
-    pytest.importorskip(other)
-    use = {
-        "numba": "import numba; assert numba.njit(lambda x: x + 1)(1) == 2",
-        "jax": "import jax; assert jax.jit(lambda x: x + 1)(1) == 2",
-        "torch": "import torch; assert int(torch.ones(2).sum()) == 2",
-    }[other]
-    ours = "import cotan; assert cotan.jit(lambda x: x + 1)(1) == 2"
-    lines = [ours, use] if first == "cotan" else [use, ours]
+    """Each brings an LLVM (or XLA) of its own into the process; they take
+    turns there, from two threads at once."""
+    others = ["numba", "jax", "torch"] if other == "all" else [other]
+    others = [name for name in others if importlib.util.find_spec(name)]
+    if not others:
+        pytest.skip(f"needs {other}")
+    order = ["cotan", *others] if first == "cotan" else [*others, "cotan"]
+    code = "".join(textwrap.dedent(NEIGHBOURS[name]) for name in order)
+    users = ", ".join(f"use_{name}" for name in order)
+    code += textwrap.dedent(f"""
+        import math, threading
+        failures = []
+        def turns(start):
+            for i in range(start, start + 4):
+                for use in ({users}):
+                    got, want = use(i), 3 * math.exp(i) + 6
+                    if abs(got - want) > 1e-4 * want:
+                        failures.append((use.__name__, i, got, want))
+        turns(1)
+        threads = [threading.Thread(target=turns, args=(n,)) for n in (5, 9)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert not failures, failures
+        print("all agree")
+    """)
     result = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True
+        [sys.executable, "-c", code], capture_output=True, text=True
     )
+    assert result.stdout.strip() == "all agree", result.stderr
     assert result.returncode == 0, result.stderr

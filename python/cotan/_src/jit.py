@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -45,6 +46,13 @@ class Options:
             self.signature, donate_argnums, donate_argnames, "donate"
         )
 
+        both = set(self.static_argnums) & set(self.donate_argnums)
+        if both:
+            raise ValueError(
+                "static_argnums and donate_argnums cannot intersect: argument "
+                f"{min(both)} is in both; static arguments have no memory"
+            )
+
     @property
     def plain(self) -> bool:
         return not (
@@ -55,12 +63,25 @@ class Options:
         )
 
 
+def _as_name(x):
+    if not isinstance(x, str):
+        raise TypeError
+    return x
+
+
 def _as_tuple(x, kind):
     if x is None:
         return ()
-    if isinstance(x, kind):
-        return (x,)
-    return tuple(x)
+    take = operator.index if kind is int else _as_name
+    try:
+        if isinstance(x, str) or hasattr(x, "__index__"):
+            return (take(x),)
+        return tuple(take(item) for item in x)
+    except TypeError:
+        raise TypeError(
+            f"jit: expected {kind.__name__} or a sequence of them for static "
+            f"and donated arguments, got {x!r}"
+        ) from None
 
 
 def _resolve(signature, argnums, argnames, what):

@@ -299,6 +299,8 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if np.ndim(bins) == 1:
         return asarray(bins).astype(work)
     bins = operator.index(bins)
+    if bins < 1:
+        raise ValueError(f"`bins` must be positive, got {bins}")
     if range is None:
         if a.size == 0:
             range = (0.0, 1.0)

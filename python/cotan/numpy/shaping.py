@@ -395,6 +395,10 @@ def _split(name, ary, indices_or_sections, axis, uneven=False):
         bounds = [0, *(max(0, min(i, n)) for i in cuts), n]
     else:
         k = operator.index(indices_or_sections)
+        if k <= 0:
+            raise ValueError(
+                f"{name}: number of sections must be larger than 0, got {k}"
+            )
         part, rest = divmod(n, k)
         if rest and not uneven:
             raise ValueError(
