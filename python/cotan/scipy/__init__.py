@@ -2,7 +2,17 @@
 
 import importlib
 
-__all__ = ["linalg", "special"]
+__all__ = [
+    "cluster",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "ndimage",
+    "signal",
+    "spatial",
+    "special",
+    "stats",
+]
 
 
 def __getattr__(name):

@@ -1,0 +1,5 @@
+"""Clustering."""
+
+from cotan.scipy.cluster import vq
+
+__all__ = ["vq"]

@@ -1,0 +1,5 @@
+"""Spatial algorithms."""
+
+from cotan.scipy.spatial import transform
+
+__all__ = ["transform"]
