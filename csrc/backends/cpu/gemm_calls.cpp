@@ -3,6 +3,7 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <map>
@@ -305,7 +306,18 @@ int64_t align64(int64_t n) { return (n + 63) & ~int64_t(63); }
 struct Pool {
   Runtime* rt;
   int status = kOk;
+  std::atomic<bool> stopped{false};
 };
+
+// Worker 0 is the caller, who may ask for signals and tells the others.
+bool stop_pool(void* p, int worker) {
+  auto* own = static_cast<Pool*>(p);
+  if (own->stopped.load(std::memory_order_relaxed)) return true;
+  bool stop =
+      worker == 0 ? own->rt->poll(own->rt) != 0 : own->rt->interrupt != 0;
+  if (stop) own->stopped.store(true, std::memory_order_relaxed);
+  return stop;
+}
 
 void run_pool(void* p, GemmParallel::ChunkFn fn, void* ctx, int64_t chunks,
               int max_threads) {
@@ -347,16 +359,17 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
     b = scratch + own + left;
   }
   if (call->swapped) std::swap(a, b);
-  GemmArgs args{a, b, static_cast<char*>(out) + call->out_bytes, epilogue,
-                scratch};
   Pool pool{rt};
+  GemmArgs args{a,        b,       static_cast<char*>(out) + call->out_bytes,
+                epilogue, scratch, stop_pool,
+                &pool};
   GemmParallel parallel{run_pool, &pool};
   bool wide = call->plan.workers > 1 && call->plan.chunks() > 1 &&
               threads_of(rt) > 1 &&
               ThreadPool::global().gains(call->ns, rt->max_threads);
   run_gemm(call->plan, call->kernels, args, wide ? &parallel : nullptr);
   if (scratch) rt->deallocate(rt, scratch, size_t(bytes));
-  return pool.status;
+  return pool.stopped ? int(kInterrupted) : pool.status;
 }
 
 }  // namespace cotan::cpu

@@ -24,6 +24,7 @@ class Chunk {
         s_(plan.shape),
         kernels_(kernels),
         args_(args),
+        worker_(worker),
         lanes_(kernels.tiling.lanes),
         width_(kernels.tiling.width()),
         a_size_(itemsize(kernels.types.a)),
@@ -139,6 +140,7 @@ class Chunk {
       for (int64_t ic = i0_; ic < i1_; ic += p_.mc) {
         int64_t pc = 0, block = 0;
         do {  // at least once: k == 0 still stores
+          if (args_.stop && args_.stop(args_.stop_ctx, worker_)) return;
           tile_block(ic, std::min(ic + p_.mc, i1_), jc,
                      std::min(jc + p_.nc, j1_), pc, block++);
           pc += p_.kc;
@@ -261,6 +263,7 @@ class Chunk {
   const GemmShape& s_;
   const GemmKernels& kernels_;
   const GemmArgs& args_;
+  int worker_;
   int64_t lanes_, width_, a_size_, b_size_, size_, c_size_;
   int64_t i0_, i1_, j0_, j1_, batch0_, batch1_;
   const char *a_ = nullptr, *b_ = nullptr;

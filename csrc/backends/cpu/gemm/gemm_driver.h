@@ -96,6 +96,9 @@ struct GemmArgs {
   void* c = nullptr;
   void* const* epilogue = nullptr;  // EpilogueCtx::args
   void* scratch = nullptr;
+  // Asked every few milliseconds of work; true: leave the rest undone.
+  bool (*stop)(void* ctx, int worker) = nullptr;
+  void* stop_ctx = nullptr;
 };
 // parallel may be null: all on this thread.
 void run_gemm(const GemmPlan& plan, const GemmKernels& kernels,
