@@ -518,6 +518,23 @@ def is_evaluating():
     return evaluating()
 
 
+def trace_identity():
+    """A number that is equal while the same trace is current."""
+    return 0 if evaluating() else <size_t>&current_trace()
+
+
+cdef class EvaluateNow:
+    """Within a `with` block, operations on concrete arrays run at once."""
+    cdef SetTrace* scope
+
+    def __enter__(self):
+        self.scope = new SetTrace(eval_trace())
+
+    def __exit__(self, *error):
+        del self.scope
+        self.scope = NULL
+
+
 cdef object dims_tuple(const Shape& s):
     cdef Py_ssize_t i
     return tuple([s.data()[i] for i in range(<Py_ssize_t>s.size())])

@@ -46,6 +46,12 @@ cdef extern from "python/bridge.h" namespace "cotan":
     int64_t item_size "cotan::itemsize"(DType) noexcept
     Value concrete_value(const Value&)
     bint evaluating "cotan::is_evaluating"() noexcept
+    cppclass Trace "cotan::Trace":
+        pass
+    cppclass SetTrace "cotan::SetTrace":
+        SetTrace(Trace&)
+    Trace& current_trace "cotan::current_trace"() noexcept
+    Trace& eval_trace "cotan::eval_trace"() noexcept
 
 cdef extern from "python/bridge.h" namespace "cotan::python":
     void translate_exception()

@@ -111,11 +111,18 @@ cdef class ClosedJaxpr:
         avals_of_jaxpr(self.graph.jaxpr.get()[0], True, out)
         return aval_triples(out)
 
-    def eval(self, args):
-        """Applies the jaxpr to a list of arrays, under the current trace."""
+    def eval(self, args, consts=None):
+        """Applies the jaxpr to a list of arrays, under the current trace;
+        `consts` replaces the values that the function closed over."""
+        if consts is None:
+            consts = arrays_of(self.graph.consts)
+        elif len(consts) != self.graph.consts.size():
+            raise ValueError(
+                f"[eval_jaxpr] the jaxpr has {self.graph.consts.size()} "
+                f"constants, got {len(consts)}")
         return arrays_of(run_jaxpr(
             self.graph.jaxpr.get()[0],
-            values_of(arrays_of(self.graph.consts) + list(args))))
+            values_of(list(consts) + list(args))))
 
     def __str__(self):
         return jaxpr_to_string(self.graph.jaxpr.get()[0]).decode()

@@ -2,21 +2,134 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import numpy as np
+
+from cotan import _dispatch, dtypes
 from cotan._dispatch import ClosedJaxpr, Tracer
 from cotan._src.avals import ShapedArray
+from cotan._src.environment import ensure_compile_time_eval
+from cotan.errors import (
+    ConcretizationTypeError,
+    InconclusiveDimensionOperation,
+    JaxprTypeError,
+)
 
-__all__ = ["ClosedJaxpr", "ShapedArray", "Tracer", "eval_jaxpr", "is_concrete"]
+__all__ = [
+    "AbstractValue",
+    "ClosedJaxpr",
+    "InconclusiveDimensionOperation",
+    "JaxprTypeError",
+    "ShapedArray",
+    "Tracer",
+    "concrete_or_error",
+    "ensure_compile_time_eval",
+    "eval_context",
+    "eval_jaxpr",
+    "get_opaque_trace_state",
+    "is_concrete",
+    "is_constant_dim",
+    "is_constant_shape",
+    "max_dim",
+    "min_dim",
+    "primal_dtype_to_tangent_dtype",
+    "unsafe_am_i_under_a_jit_DO_NOT_USE",
+    "valid_jaxtype",
+]
+
+# There is one kind of abstract value.
+AbstractValue = ShapedArray
 
 
-def eval_jaxpr(jaxpr, consts, *args):
+def eval_jaxpr(jaxpr, consts, *args, propagate_source_info=True):
     """Applies a closed jaxpr to arrays; gives the list of its results.
-    `consts` are the jaxpr's own and ignored."""
-    del consts
-    return jaxpr.eval(list(args))
+    `consts`: the values that it closed over (empty: its own)."""
+    del propagate_source_info
+    return jaxpr.eval(list(args), list(consts) or None)
 
 
 def is_concrete(x) -> bool:
     """Whether x is a value rather than a tracer of an unknown one."""
-    from cotan import _dispatch
-
     return not isinstance(x, _dispatch.Array) or _dispatch.is_concrete(x)
+
+
+def eval_context():
+    """Within a `with` block, operations run at once."""
+    return ensure_compile_time_eval()
+
+
+def concrete_or_error(force, val, context=""):
+    """force(val) for a known value; an error that tells `context` for a
+    traced one."""
+    force = (lambda x: x) if force is None else force
+    if isinstance(val, Tracer):
+        known = _dispatch.concrete_or_none(val)
+        if known is None:
+            raise ConcretizationTypeError(
+                f"Abstract tracer value encountered where concrete value is "
+                f"expected: {_dispatch.trace_description(val)}\n{context}"
+            )
+        val = known
+    return force(val)
+
+
+class _TraceState:
+    """Equal while the same trace is current."""
+
+    def __init__(self):
+        self._trace = _dispatch.trace_identity()
+
+    def __eq__(self, other):
+        return isinstance(other, _TraceState) and self._trace == other._trace
+
+    def __hash__(self):
+        return hash(self._trace)
+
+    def __repr__(self):
+        return f"OpaqueTraceState({self._trace:#x})"
+
+
+def get_opaque_trace_state(convention=None):
+    """A value that is equal while the same trace is current."""
+    del convention
+    return _TraceState()
+
+
+def unsafe_am_i_under_a_jit_DO_NOT_USE() -> bool:
+    """Whether a program is being traced."""
+    return not _dispatch.is_evaluating()
+
+
+def is_constant_dim(d) -> bool:
+    """Whether a size is a number; always, since shapes are static."""
+    return isinstance(d, (int, np.integer))
+
+
+def is_constant_shape(s) -> bool:
+    """Whether all sizes are numbers."""
+    return all(map(is_constant_dim, s))
+
+
+def max_dim(d1, d2):
+    """The larger of two sizes."""
+    return max(d1, d2)
+
+
+def min_dim(d1, d2):
+    """The smaller of two sizes."""
+    return min(d1, d2)
+
+
+def primal_dtype_to_tangent_dtype(primal_dtype):
+    """The dtype of tangents: float0 for what has none."""
+    if dtypes.issubdtype(primal_dtype, np.inexact):
+        return primal_dtype
+    return dtypes.float0
+
+
+def valid_jaxtype(x) -> bool:
+    """Whether x is an array or a scalar."""
+    with contextlib.suppress(TypeError):
+        return bool(_dispatch.is_array(x))
+    return False

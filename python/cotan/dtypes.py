@@ -112,7 +112,40 @@ def iinfo(dtype):
     return np.iinfo(_core.dtype(dtype))
 
 
+def itemsize_bits(dtype) -> int:
+    """Bits per element in memory."""
+    if dtype is None:
+        raise ValueError("dtype cannot be None.")
+    if issubdtype(dtype, np.bool_):
+        return 8
+    if issubdtype(dtype, np.integer):
+        return iinfo(dtype).bits
+    if issubdtype(dtype, np.floating):
+        return finfo(dtype).bits
+    if issubdtype(dtype, np.complexfloating):
+        return 2 * finfo(dtype).bits
+    raise ValueError(f"unexpected input: {dtype=}")
+
+
+def scalar_type_of(x) -> type:
+    """The type of Python scalars of x's kind: bool, int, float or complex."""
+    dtype = result_type(x) if hasattr(x, "dtype") else _core.dtype(x)
+    for kind, scalar in (
+        (np.bool_, bool),
+        (np.integer, int),
+        (np.floating, float),
+        (np.complexfloating, complex),
+    ):
+        if issubdtype(dtype, kind):
+            return scalar
+    raise TypeError(f"Invalid scalar value {x}")
+
+
 def __getattr__(name):
+    if name == "TypePromotionError":
+        from cotan.errors import TypePromotionError
+
+        return TypePromotionError
     if name == "bfloat16":
         return _bfloat16()
     raise AttributeError(f"module 'cotan.dtypes' has no attribute {name!r}")

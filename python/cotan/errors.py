@@ -6,7 +6,28 @@ user's own line.
 """
 
 
-class ConcretizationTypeError(TypeError):
+class JAXTypeError(TypeError):
+    """What the errors about types of traced values have in common."""
+
+
+class JAXIndexError(IndexError):
+    """What the errors about indices have in common."""
+
+
+class JaxRuntimeError(RuntimeError):
+    """A program failed while it ran."""
+
+
+class JaxprTypeError(TypeError):
+    """A jaxpr is not well typed."""
+
+
+class InconclusiveDimensionOperation(Exception):
+    """A comparison of symbolic sizes has no answer; sizes are numbers here,
+    so that it is never raised."""
+
+
+class ConcretizationTypeError(JAXTypeError):
     """A traced value was used where a concrete one is needed."""
 
 
@@ -14,19 +35,19 @@ class TracerBoolConversionError(ConcretizationTypeError):
     """A traced value was used as a bool (`if`, `while`, `and`, `or`)."""
 
 
-class TracerIntegerConversionError(TypeError):
+class TracerIntegerConversionError(JAXTypeError):
     """A traced value was used as an index or other integer."""
 
 
-class TracerArrayConversionError(TypeError):
+class TracerArrayConversionError(JAXTypeError):
     """A traced value was passed to NumPy."""
 
 
-class NonConcreteBooleanIndexError(IndexError):
+class NonConcreteBooleanIndexError(JAXIndexError):
     """A traced boolean mask was used as an index: its result has no shape."""
 
 
-class UnexpectedTracerError(RuntimeError):
+class UnexpectedTracerError(JAXTypeError):
     """A traced value was used after its transformation had ended."""
 
 
@@ -34,7 +55,7 @@ class TypePromotionError(ValueError):
     """Two dtypes have no implicit common dtype."""
 
 
-class KeyReuseError(RuntimeError):
+class KeyReuseError(JAXTypeError):
     """A PRNG key was used twice."""
 
 

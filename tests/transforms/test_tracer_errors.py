@@ -269,4 +269,4 @@ def test_classes_are_those_of_jax():
     assert issubclass(errors.TracerIntegerConversionError, TypeError)
     assert issubclass(errors.TracerArrayConversionError, TypeError)
     assert issubclass(errors.NonConcreteBooleanIndexError, IndexError)
-    assert issubclass(errors.UnexpectedTracerError, RuntimeError)
+    assert issubclass(errors.UnexpectedTracerError, TypeError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 from cotan import _core
 
@@ -26,6 +27,42 @@ _PLAIN = {
     "platforms": None,
     "traceback_filtering": None,
     "log_compiles": False,
+    "default_device": None,
+    "softmax_custom_jvp": True,
+    "enable_checks": False,
+    "enable_custom_prng": False,
+    "explain_cache_misses": False,
+    "debug_key_reuse": False,
+    "legacy_prng_key": "allow",
+    "allow_f16_reductions": False,
+}
+_CHOICES = {
+    "default_matmul_precision": (
+        None,
+        "default",
+        "high",
+        "highest",
+        "bfloat16",
+        "tensorfloat32",
+        "float32",
+        "BF16_BF16_F32",
+        "BF16_BF16_F32_X3",
+        "BF16_BF16_F32_X6",
+        "BF16_BF16_F32_X9",
+        "F32_F32_F32",
+        "TF32_TF32_F32",
+        "TF32_TF32_F32_X3",
+        "F64_F64_F64",
+        "F16_F16_F16",
+        "F16_F16_F32",
+        "BF16_BF16_BF16",
+        "ANY_F8_ANY_F8_F32",
+        "ANY_F8_ANY_F8_F32_FAST_ACCUM",
+        "ANY_F8_ANY_F8_ANY",
+        "ANY_F8_ANY_F8_ANY_FAST_ACCUM",
+    ),
+    "default_prng_impl": ("threefry2x32", "rbg", "unsafe_rbg"),
+    "legacy_prng_key": ("allow", "warn", "error"),
 }
 
 
@@ -44,6 +81,7 @@ class Config:
 
     def __init__(self):
         object.__setattr__(self, "_plain", dict(_PLAIN))
+        object.__setattr__(self, "_local", threading.local())
         for name in _FIELDS:
             for prefix in ("JAX_", "COTAN_"):
                 value = os.environ.get(prefix + name.upper())
@@ -55,7 +93,7 @@ class Config:
         if key in _FIELDS:
             return _core.get_config(_FIELDS[key][0])
         if key in self._plain:
-            return self._plain[key]
+            return getattr(self._local, key, self._plain[key])
         raise AttributeError(f"cotan.config has no setting {name!r}")
 
     def __setattr__(self, name, value):
@@ -67,7 +105,7 @@ class Config:
         if key in _FIELDS:
             _core.set_config(_FIELDS[key][0], _checked(key, value), False)
         elif key in self._plain:
-            self._plain[key] = value
+            self._plain[key] = _checked_plain(key, value)
         else:
             raise AttributeError(f"Unrecognized config option: {name}")
 
@@ -88,6 +126,15 @@ def _checked(key, value):
     if value not in allowed:
         raise ValueError(
             f"{key} must be one of {', '.join(allowed)}, got {value!r}"
+        )
+    return value
+
+
+def _checked_plain(key, value):
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise ValueError(
+            f"{key} must be one of {', '.join(map(str, _CHOICES[key]))}, got "
+            f"{value!r}"
         )
     return value
 
@@ -118,3 +165,54 @@ checking_leaks = _context("check_tracer_leaks")
 check_tracer_leaks = checking_leaks
 threefry_partitionable = _context("threefry_partitionable")
 disable_jit = _context("disable_jit")
+
+
+def _plain_context(key: str, effect: str):
+    @contextlib.contextmanager
+    def manager(new_val=True):
+        had = hasattr(config._local, key)
+        previous = getattr(config._local, key, None)
+        setattr(config._local, key, _checked_plain(key, new_val))
+        try:
+            yield
+        finally:
+            if had:
+                setattr(config._local, key, previous)
+            else:
+                delattr(config._local, key)
+
+    manager.__name__ = manager.__qualname__ = key
+    manager.__doc__ = (
+        f"Sets `{key}` for this thread within a `with` block. {effect}"
+    )
+    return manager
+
+
+default_device = _plain_context(
+    "default_device", "There is one device: it changes nothing."
+)
+default_matmul_precision = _plain_context(
+    "default_matmul_precision",
+    "Products have the precision of their operands: it changes nothing.",
+)
+default_prng_impl = _plain_context(
+    "default_prng_impl", "Only threefry2x32 is implemented."
+)
+log_compiles = _plain_context("log_compiles", "Nothing is logged yet.")
+softmax_custom_jvp = _plain_context(
+    "softmax_custom_jvp", "Softmax always has its own derivative."
+)
+enable_checks = _plain_context("enable_checks", "Checks are always on.")
+enable_custom_prng = _plain_context(
+    "enable_custom_prng", "`random.PRNGKey` gives raw keys either way."
+)
+explain_cache_misses = _plain_context(
+    "explain_cache_misses", "Nothing is logged yet."
+)
+debug_key_reuse = _plain_context(
+    "debug_key_reuse", "Reuse of keys is not detected yet."
+)
+legacy_prng_key = _plain_context("legacy_prng_key", "Raw keys are allowed.")
+allow_f16_reductions = _plain_context(
+    "allow_f16_reductions", "Reductions of f16 always sum in f32."
+)

@@ -99,8 +99,8 @@ class Rotation(typing.NamedTuple):
     """A rotation, or an array of them: unit quaternions [..., 4].
 
     >>> r = cotan.scipy.spatial.transform.Rotation.from_euler("z", 90.0, True)
-    >>> r.apply(cnp.array([1.0, 0.0, 0.0])).round(3)
-    Array([0., 1., 0.], dtype=float32)
+    >>> r.apply(cnp.array([0.0, 2.0, 1.0])).round(3) + 0
+    Array([-2.,  0.,  1.], dtype=float32)
     """
 
     quat: _dispatch.Array
