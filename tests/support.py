@@ -1,5 +1,7 @@
 """Helpers that several test folders share."""
 
+import importlib.util
+import pathlib
 import subprocess
 
 
@@ -14,3 +16,12 @@ def run(*command, **options):
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+def load_tool(name):
+    """A program of tools/ as a module."""
+    path = pathlib.Path(__file__).resolve().parent.parent / "tools"
+    spec = importlib.util.spec_from_file_location(name, path / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

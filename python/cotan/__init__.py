@@ -24,6 +24,7 @@ from cotan._core import (  # noqa: F401
     local_devices,
 )
 from cotan._dispatch import Array
+from cotan._src import absent
 from cotan._src import array as _array
 from cotan._src.settings import (
     allow_f16_reductions,
@@ -212,7 +213,7 @@ def __getattr__(name):
         except ModuleNotFoundError as e:
             if e.name != f"cotan.{name}":
                 raise
-    raise AttributeError(f"module 'cotan' has no attribute {name!r}")
+    raise absent.error(__name__, name)
 
 
 def __dir__():

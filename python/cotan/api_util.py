@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cotan._src import absent
 from cotan._src.avals import ShapedArray, leaf_aval
 from cotan._tree_prefix import donation_vector, flatten_axes
 
@@ -44,3 +45,7 @@ def shaped_abstractify(x):
     """The ShapedArray that describes x."""
     dtype, shape, weak = leaf_aval(x)
     return ShapedArray(shape, dtype, weak)
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cotan import _dispatch, dtypes
 from cotan._dispatch import ClosedJaxpr, Tracer
+from cotan._src import absent
 from cotan._src.avals import ShapedArray
 from cotan._src.environment import ensure_compile_time_eval
 from cotan.errors import (
@@ -133,3 +134,7 @@ def valid_jaxtype(x) -> bool:
     with contextlib.suppress(TypeError):
         return bool(_dispatch.is_array(x))
     return False
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

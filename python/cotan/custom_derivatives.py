@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cotan._src import absent
 from cotan._src.avals import leaf_aval
 from cotan._src.closures import closure_convert, custom_gradient
 from cotan._src.custom import (
@@ -47,3 +48,7 @@ def zero_from_primal(val, symbolic_zeros=False):
         return SymbolicZero(aval) if symbolic_zeros else _zero_like(aval)
 
     return tree_map(zero, val)
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

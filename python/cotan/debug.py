@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cotan import _core
+from cotan._src import absent
 
 __all__ = ["breakpoint", "callback", "counters", "print"]
 
@@ -28,9 +29,14 @@ def _callbacks_missing(name):
         )
 
     function.__name__ = function.__qualname__ = name
+    function.not_available = "callbacks are not available yet"
     return function
 
 
 callback = _callbacks_missing("callback")
 print = _callbacks_missing("print")
 breakpoint = _callbacks_missing("breakpoint")
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

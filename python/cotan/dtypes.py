@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cotan import _core
+from cotan._src import absent
 
 float0 = np.dtype([("float0", np.void, 0)])
 
@@ -108,8 +109,8 @@ def finfo(dtype):
     return ml_dtypes.finfo(_core.dtype(dtype))
 
 
-def iinfo(dtype):
-    return np.iinfo(_core.dtype(dtype))
+def iinfo(int_type):
+    return np.iinfo(_core.dtype(int_type))
 
 
 def itemsize_bits(dtype) -> int:
@@ -148,4 +149,4 @@ def __getattr__(name):
         return TypePromotionError
     if name == "bfloat16":
         return _bfloat16()
-    raise AttributeError(f"module 'cotan.dtypes' has no attribute {name!r}")
+    raise absent.error(__name__, name)

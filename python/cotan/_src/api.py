@@ -782,14 +782,13 @@ def make_jaxpr(
     static_argnums=(),
     axis_env=None,
     return_shape: bool = False,
-    abstracted_axes=None,
 ) -> Callable:
     """A function that gives the jaxpr of `fun` for example arguments.
 
     >>> cotan.make_jaxpr(lambda x: cnp.sin(x) * 2)(3.0)
     { lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32[] in (c,) }
     """
-    del axis_env, abstracted_axes
+    del axis_env
     _check_callable(fun)
     static = (
         (static_argnums,)

@@ -144,8 +144,9 @@ config = Config()
 
 def _context(key: str):
     @contextlib.contextmanager
-    def manager(value=True):
-        previous = _core.set_config(_FIELDS[key][0], _checked(key, value), True)
+    def manager(new_val=True):
+        value = _checked(key, new_val)
+        previous = _core.set_config(_FIELDS[key][0], value, True)
         try:
             yield
         finally:
@@ -164,7 +165,12 @@ debug_infs = _context("debug_infs")
 checking_leaks = _context("check_tracer_leaks")
 check_tracer_leaks = checking_leaks
 threefry_partitionable = _context("threefry_partitionable")
-disable_jit = _context("disable_jit")
+_disable_jit = _context("disable_jit")
+
+
+def disable_jit(disable: bool = True):
+    """Within a `with` block, jitted functions run operation by operation."""
+    return _disable_jit(disable)
 
 
 def _plain_context(key: str, effect: str):

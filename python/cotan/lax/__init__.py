@@ -9,6 +9,7 @@ The functions follow `jax.lax` in names, signatures and conventions.
 Array([3., 3.], dtype=float32)
 """
 
+from cotan._src import absent
 from cotan.lax import (
     _elementwise,
     _missing,
@@ -64,3 +65,7 @@ __all__ = [
     *_shape.__all__,
     *_slicing.__all__,
 ]
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

@@ -81,6 +81,7 @@ def _missing(name: str, what: str):
         raise NotImplementedError(f"[{name}] {what} not available yet")
 
     function.__name__ = function.__qualname__ = name
+    function.not_available = f"{what} not available yet"
     function.__module__ = "cotan.lax"
     function.__doc__ = f"Not available yet ({what} missing)."
     return function

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
+from cotan._src import absent
 
 __all__ = [
     "EigImplementation",
@@ -503,3 +504,7 @@ def qdwh(
     v = vh.conj().T
     h = (v * s.astype(v.dtype)) @ vh
     return u @ vh, h, _array(np.int32(0)), _array(np.bool_(True))
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

@@ -14,6 +14,7 @@ Array(14, dtype=int32)
 import numpy as _np
 
 from cotan._dispatch import Array as ndarray
+from cotan._src import absent
 from cotan.numpy.creation import (
     arange,
     array,
@@ -453,9 +454,7 @@ def __getattr__(name):
         except ModuleNotFoundError as e:
             if e.name != f"cotan.numpy.{name}":
                 raise
-            raise AttributeError(
-                f"module 'cotan.numpy' has no attribute {name!r}"
-            ) from None
+            raise absent.error(__name__, name) from None
     elif name == "bfloat16":
         from cotan.numpy.scalar_types import make_bfloat16
 
@@ -465,7 +464,7 @@ def __getattr__(name):
     elif name == "ComplexWarning":
         value = _np.exceptions.ComplexWarning
     else:
-        raise AttributeError(f"module 'cotan.numpy' has no attribute {name!r}")
+        raise absent.error(__name__, name)
     globals()[name] = value
     return value
 

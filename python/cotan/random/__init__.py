@@ -10,6 +10,7 @@ functions are more accurate.
 Array([...], dtype=int32)
 """
 
+from cotan._src import absent
 from cotan.random import _basic, _distributions, _keys, _loops
 from cotan.random._basic import *  # noqa: F403
 from cotan.random._distributions import *  # noqa: F403
@@ -22,3 +23,7 @@ __all__ = [
     *_keys.__all__,
     *_loops.__all__,
 ]
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

@@ -125,9 +125,9 @@ def PRNGKey(seed, *, impl=None):
     return _core.random_unwrap(_seeded("PRNGKey", seed, impl))
 
 
-def key_dtype(impl=None):
+def key_dtype(impl_spec=None):
     """The dtype of typed keys."""
-    _check_impl(impl)
+    _check_impl(impl_spec)
     return dtypes.key_dtype
 
 

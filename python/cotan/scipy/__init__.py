@@ -2,6 +2,8 @@
 
 import importlib
 
+from cotan._src import absent
+
 __all__ = [
     "cluster",
     "integrate",
@@ -18,7 +20,7 @@ __all__ = [
 def __getattr__(name):
     if name in __all__:
         return importlib.import_module(f"cotan.scipy.{name}")
-    raise AttributeError(f"module 'cotan.scipy' has no attribute {name!r}")
+    raise absent.error(__name__, name)
 
 
 def __dir__():

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, lax
+from cotan._src import absent
 from cotan._src.custom import custom_jvp
 from cotan.lax._missing import _missing
 from cotan.lax._types import is_inexact
@@ -625,3 +626,7 @@ def i1(x):
     """The modified Bessel function of the first kind of order 1."""
     (x,) = _real("i1", x)
     return lax.exp(lax.abs(x)) * i1e(x)
+
+
+def __getattr__(name):
+    raise absent.error(__name__, name)

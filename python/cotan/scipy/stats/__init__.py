@@ -11,6 +11,7 @@ Array(0.398942..., dtype=float32, weak_type=True)
 
 import importlib
 
+from cotan._src import absent
 from cotan.scipy.stats._kde import gaussian_kde
 from cotan.scipy.stats._summary import mode, rankdata, sem
 
@@ -49,9 +50,7 @@ __all__ = [*_DISTRIBUTIONS, "gaussian_kde", "mode", "rankdata", "sem"]
 def __getattr__(name):
     if name in _DISTRIBUTIONS:
         return importlib.import_module(f"cotan.scipy.stats.{name}")
-    raise AttributeError(
-        f"module 'cotan.scipy.stats' has no attribute {name!r}"
-    )
+    raise absent.error(__name__, name)
 
 
 def __dir__():

@@ -1,0 +1,112 @@
+"""Which public names of JAX cotan has: writes docs/coverage.md.
+
+    python tools/coverage.py            # prints what changed, and writes
+    python tools/coverage.py --check    # fails if the page is not true
+
+The names are in tests/data/jax_api.tsv (module, name, kind), those of JAX
+0.10.2. A name is present if it is there and is not a stand-in that only says
+that it is not available.
+"""
+
+from __future__ import annotations
+
+import collections
+import importlib
+import pathlib
+import sys
+import textwrap
+import warnings
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "python"))
+PAGE = ROOT / "docs" / "coverage.md"
+NAMES = ROOT / "tests" / "data" / "jax_api.tsv"
+
+HEAD = """# Coverage of JAX's public names
+
+Written by `python tools/coverage.py`; a test keeps it true. The names are
+those of JAX 0.10.2, without `jax.experimental`, `jax.extend`,
+`jax.interpreters`, `jax.sharding` and what else is about its own machinery.
+Signatures are compared with JAX's by `tests/oracle/test_signatures.py`, which
+lists the exceptions. An absent name raises an AttributeError that says why.
+
+"""
+
+
+def names() -> dict[str, list[str]]:
+    """The names of JAX by module, in order."""
+    by_module = collections.defaultdict(list)
+    for line in NAMES.read_text().splitlines()[1:]:
+        module, name, _ = line.split("\t")
+        by_module["cotan" + module.removeprefix("jax")].append(name)
+    return dict(by_module)
+
+
+def _owner(module: str):
+    if module.startswith("cotan.Array.at"):
+        import cotan.numpy
+
+        return cotan.numpy.zeros(1).at[0]
+    if module == "cotan.Array":
+        import cotan.numpy
+
+        return cotan.numpy.zeros(1)
+    return importlib.import_module(module)
+
+
+def why_absent(module: str, name: str) -> str | None:
+    """None if the name is there and works."""
+    from cotan._src import absent
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = getattr(_owner(module), name)
+        except (AttributeError, ModuleNotFoundError):
+            return absent.reason(module, name)
+        except Exception:  # an attribute that raises for this array
+            return None
+    return getattr(value, "not_available", None)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 80, break_on_hyphens=False)
+
+
+def page() -> str:
+    """The text of docs/coverage.md."""
+    table, details, have, total = [], [], 0, 0
+    for module, listed in names().items():
+        reasons = {name: why_absent(module, name) for name in listed}
+        present = [n for n in listed if reasons[n] is None]
+        absent = collections.defaultdict(list)
+        for name in listed:
+            if reasons[name] is not None:
+                absent[reasons[name]].append(name)
+        have, total = have + len(present), total + len(listed)
+        table.append(f"| `{module}` | {len(present)} | {len(listed)} |")
+        details.append(f"## {module}\n")
+        if absent:
+            for reason, missing in sorted(absent.items()):
+                items = ", ".join(f"`{n}`" for n in missing)
+                details.append(_wrapped(f"Absent ({reason}): {items}.") + "\n")
+        if present:
+            items = ", ".join(f"`{n}`" for n in present)
+            details.append(_wrapped(f"Present: {items}.") + "\n")
+    head = f"{have} of {total} names are present.\n\n"
+    head += "| module | present | of |\n|---|---|---|\n"
+    return HEAD + head + "\n".join(table) + "\n\n" + "\n".join(details)
+
+
+def main() -> int:
+    text = page()
+    old = PAGE.read_text() if PAGE.exists() else ""
+    if "--check" in sys.argv:
+        return int(text != old)
+    PAGE.write_text(text)
+    print(text.split("\n\n")[2], "(changed)" if text != old else "(as before)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
