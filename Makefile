@@ -48,6 +48,12 @@ $(VENV)/package.pth: $(VENV)/created
 	  "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cotan.pth"
 	@touch $@
 
+# Plugins ask for packages that they run without.
+$(VENV)/plugins.installed: $(VENV)/created pyproject.toml tools/requirements.py
+	$(say) "Installing PJRT plugins for the tests"
+	@$(PIP) --no-deps -r <($(PY) tools/requirements.py plugins)
+	@touch $@
+
 $(BUILD)/build.ninja: $(VENV)/build.installed
 	$(say) "Configuring $(BUILD)"
 	@cmake -S . -B $(BUILD) -G Ninja -DPython_EXECUTABLE=$(abspath $(PY)) \
@@ -67,7 +73,8 @@ demo: dev $(VENV)/demo.installed
 	@cmake --build $(BUILD)/examples >/dev/null
 	@$(BUILD)/examples/logistic
 
-test: dev $(VENV)/test.installed $(VENV)/dev.installed
+test: dev $(VENV)/test.installed $(VENV)/dev.installed \
+      $(VENV)/plugins.installed
 	$(say) "Testing"
 	@$(PY) -m pytest $(PYTEST)
 

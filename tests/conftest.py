@@ -8,12 +8,17 @@ import zlib
 import numpy as np
 import pytest
 
+from tests import device
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # Tools installed beside this Python (cmake, ninja, ruff) come first, whether
 # or not its environment was activated.
 _BIN = os.path.dirname(sys.executable)
 os.environ["PATH"] = _BIN + os.pathsep + os.environ.get("PATH", "")
+
+
+device.use()
 
 
 @pytest.fixture

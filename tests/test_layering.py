@@ -26,7 +26,7 @@ EDGES = {
     "backends/cpu": ["emit", "runtime", "passes"],
     "backends/cuda": ["emit", "runtime", "passes"],
     "backends/pjrt": ["emit", "runtime", "passes"],
-    "api": ["jnp", "passes", "runtime", "backends/cpu"],
+    "api": ["jnp", "passes", "runtime", "backends/cpu", "backends/pjrt"],
     "python": ["api"],
 }
 # Single headers beyond the map, each with its reason.

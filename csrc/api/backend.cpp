@@ -8,6 +8,7 @@
 #include "backends/cpu/compile_stats.h"
 #include "backends/cpu/compiler.h"
 #include "backends/cpu/eager.h"
+#include "backends/pjrt/pjrt.h"
 #include "base/config.h"
 #include "runtime/kernels/kernels.h"
 
@@ -87,6 +88,31 @@ const void* host_pointer(const Primitive& p, const Value& v) {
   return data;
 }
 
+// A program of one equation, on another device than the CPU.
+Values run_eager_on(Device* device, const Primitive& p,
+                    std::span<const Value> x, const Params& params) {
+  SmallVector<Aval, 4> in;
+  SmallVector<Ref<Buffer>, 4> held;
+  SmallVector<Buffer*, 4> buffers;
+  for (const Value& v : x) {
+    in.push_back(v.aval());
+    held.push_back(buffer_on(v, device));
+    buffers.push_back(held.back().get());
+  }
+  Avals out = p.type({p, in, params});
+  Ref<Executable> e = pjrt::eager_program(device, p, params, in);
+  SmallVector<Ref<Buffer>, 2> results(out.size());
+  execute(*e, buffers, results);
+  bool committed = any_committed(x);
+  Values values;
+  for (size_t i = 0; i < out.size(); ++i)
+    values.push_back(
+        make_ref<ArrayObj>(out[i], std::move(results[i]), committed));
+  if (config().debug_nans || config().debug_infs) [[unlikely]]
+    for (const Value& v : values) check_special(p.name, v);
+  return values;
+}
+
 }  // namespace
 
 bool set_interpreting(bool on) { return interpret_flag().exchange(on); }
@@ -97,7 +123,9 @@ CodeStats code_stats() {
           s.eager_kernels, s.code_bytes, s.compile_ns};
 }
 
-Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated) {
+Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated,
+                        Device* device, const std::string& name) {
+  if (!device->is_cpu()) return pjrt::compile(device, *j, donated, name);
   if (interpreting()) return interpreted(j, donated);
   cpu::CompileOptions options;
   options.donated = donated;
@@ -107,6 +135,11 @@ Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated) {
 Values run_eager(const Primitive& p, std::span<const Value> x,
                  const Params& params) {
   if (p.impl) return p.impl(params, x);
+  if (placement_matters()) [[unlikely]] {
+    Device* device = placement(x);
+    if (!device->is_cpu() && !interpreting())
+      return run_eager_on(device, p, x, params);
+  }
   if (interpreting()) return reference_eval(p, x, params);
   SmallVector<Aval, 3> in;
   SmallVector<const void*, 4> in_ptrs;

@@ -6,8 +6,10 @@
 
 namespace cotan {
 
-// Compiles for the default device. donated has one entry per input.
-Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated);
+// Compiles for a device. donated has one entry per input.
+Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated,
+                        Device* device = cpu_device(),
+                        const std::string& name = "jit");
 
 // Runs one primitive on concrete values.
 Values run_eager(const Primitive& p, std::span<const Value> x,

@@ -47,21 +47,27 @@ void set_blocking_hooks(BlockingHooks hooks) noexcept {
 }
 
 JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
-                       std::string name)
+                       std::string name, Device* device)
     : graph_(std::move(graph)),
       donated_(std::move(donated)),
-      name_(std::move(name)) {}
+      name_(std::move(name)),
+      device_(device) {}
+
+std::vector<bool> JitProgram::all_donated() const {
+  std::vector<bool> donated(graph_.consts.size(), false);
+  donated.insert(donated.end(), donated_.begin(), donated_.end());
+  donated.resize(graph_.jaxpr->in.size(), false);
+  return donated;
+}
 
 const Executable& JitProgram::executable() {
   if (Executable* e = ready_.load(std::memory_order_acquire)) return *e;
   Blocking blocking(true);  // before the lock, which may be held for long
   std::lock_guard lock(mutex_);
   if (executable_) return *executable_;
-  std::vector<bool> donated(graph_.consts.size(), false);
-  donated.insert(donated.end(), donated_.begin(), donated_.end());
-  donated.resize(graph_.jaxpr->in.size(), false);
-  Ref<Executable> e = compile(graph_.jaxpr, donated);
-  for (const Value& v : graph_.consts) const_buffers_.push_back(buffer_of(v));
+  Ref<Executable> e = compile(graph_.jaxpr, all_donated());
+  for (const Value& v : graph_.consts)
+    const_buffers_.push_back(buffer_on(v, cpu_device()));
   executable_ = std::move(e);
   long_running_ = is_long_running(*graph_.jaxpr);
   ++compile_counters().programs;
@@ -69,7 +75,93 @@ const Executable& JitProgram::executable() {
   return *executable_;
 }
 
+const JitProgram::Placed& JitProgram::placed_on(Device* device) {
+  auto find = [&]() -> const Placed* {
+    for (const auto& p : placed_)
+      if (p->device == device) return p.get();
+    return nullptr;
+  };
+  {
+    std::lock_guard lock(mutex_);
+    if (const Placed* p = find()) return *p;
+  }
+  Blocking blocking(true);
+  std::lock_guard lock(mutex_);
+  if (const Placed* p = find()) return *p;
+  auto p = std::make_unique<Placed>();
+  p->device = device;
+  p->executable = compile(graph_.jaxpr, all_donated(), device, name_);
+  for (const Value& v : graph_.consts)
+    p->consts.push_back(buffer_on(v, device));
+  p->out = graph_.jaxpr->out_avals();
+  ++compile_counters().programs;
+  placed_.push_back(std::move(p));
+  return *placed_.back();
+}
+
+const Executable& JitProgram::executable_on(Device* device) {
+  if (!device) device = device_ ? device_ : placement(graph_.consts);
+  return device->is_cpu() ? executable() : *placed_on(device).executable;
+}
+
+Values JitProgram::run_placed(std::span<const Value> args, Device* device) {
+  const Executable* e;
+  const Avals* types = nullptr;
+  SmallVector<Buffer*, 32> in;
+  SmallVector<Ref<Buffer>, 4> moved;
+  auto push = [&](const Value& v) {
+    if (v->kind == ValueKind::array) {
+      Buffer* b = v.as<ArrayObj>().buffer.get();
+      if (b->device() == device) return in.push_back(b);
+    }
+    moved.push_back(buffer_on(v, device));
+    in.push_back(moved.back().get());
+  };
+  if (device->is_cpu()) {
+    e = &executable();
+    for (const auto& b : const_buffers_) in.push_back(b.get());
+  } else {
+    const Placed& p = placed_on(device);
+    e = p.executable.get();
+    types = &p.out;
+    for (const auto& b : p.consts) in.push_back(b.get());
+  }
+  for (const Value& v : args) push(v);
+  std::span<const OutputSpec> specs = e->outputs();
+  SmallVector<Ref<Buffer>, 32> out(specs.size());
+  {
+    Blocking blocking(!device->is_cpu() || long_running_);
+    execute(*e, in, out);
+  }
+  // What was donated from elsewhere is gone as well.
+  for (size_t i = 0; i < args.size() && i < donated_.size(); ++i)
+    if (donated_[i] && args[i]->kind == ValueKind::array)
+      if (Buffer* b = args[i].as<ArrayObj>().buffer.get(); !b->is_deleted())
+        b->mark_deleted();
+  bool committed =
+      device_ || any_committed(args) || any_committed(graph_.consts);
+  Values results;
+  results.reserve(specs.size());
+  for (size_t i = 0; i < specs.size(); ++i)
+    results.push_back(make_ref<ArrayObj>(types ? (*types)[i] : specs[i].aval,
+                                         std::move(out[i]), committed));
+  if (config().debug_nans || config().debug_infs) [[unlikely]]
+    for (const Value& v : results) check_special(name_.c_str(), v);
+  return results;
+}
+
 Values JitProgram::run(std::span<const Value> args) {
+  if (placement_matters()) [[unlikely]] {
+    Device* device = device_;
+    if (!device && graph_.consts.empty()) {
+      device = placement(args);
+    } else if (!device) {
+      Values all = graph_.consts;
+      all.append(args.begin(), args.end());
+      device = placement(all);
+    }
+    return run_placed(args, device);
+  }
   const Executable& e = executable();
   SmallVector<Buffer*, 32> in;
   SmallVector<Ref<Buffer>, 4> made;  // buffers of scalar constants

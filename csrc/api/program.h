@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 
 #include "runtime/array.h"
@@ -27,14 +28,19 @@ void set_blocking_hooks(BlockingHooks hooks) noexcept;
 class JitProgram : public RefCounted {
  public:
   // donated[i]: argument i (not counting constants) may be overwritten.
-  JitProgram(TracedGraph graph, std::vector<bool> donated, std::string name);
+  // device: where it runs; null: where its arguments are.
+  JitProgram(TracedGraph graph, std::vector<bool> donated, std::string name,
+             Device* device = nullptr);
 
   const Jaxpr& jaxpr() const { return *graph_.jaxpr; }
   const TracedGraph& graph() const { return graph_; }
   const std::string& name() const { return name_; }
+  // Per input of the jaxpr: constants first, never donated.
+  std::vector<bool> all_donated() const;
 
   // Compiles if that has not happened yet; one thread does it.
   const Executable& executable();
+  const Executable& executable_on(Device* device);
   // Runs on concrete arguments.
   Values run(std::span<const Value> args);
   // Applies the program under the current trace: runs or is recorded as a
@@ -42,9 +48,21 @@ class JitProgram : public RefCounted {
   Values apply(std::span<const Value> args);
 
  private:
+  // The program for one device that is not the CPU.
+  struct Placed {
+    Device* device;
+    Ref<Executable> executable;
+    std::vector<Ref<Buffer>> consts;
+    Avals out;  // the executable may be shared by programs of other weak types
+  };
+  const Placed& placed_on(Device* device);
+  Values run_placed(std::span<const Value> args, Device* device);
+
   TracedGraph graph_;
   std::vector<bool> donated_;
   std::string name_;
+  Device* device_;
+  std::vector<std::unique_ptr<Placed>> placed_;  // under mutex_
   std::vector<Ref<Buffer>> const_buffers_;
   std::mutex mutex_;
   std::atomic<Executable*> ready_{nullptr};

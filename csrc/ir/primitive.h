@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 
+#include "ir/hlo_fwd.h"
 #include "ir/jaxpr.h"
 #include "ir/scalar_fwd.h"
 #include "ir/value.h"
@@ -154,6 +155,16 @@ struct LowerArgs {
   std::span<const Aval> out;
 };
 
+// ---- StableHLO
+struct HloArgs {
+  HloBuilder& b;
+  const Primitive& self;
+  const Params& params;
+  std::span<const HloValue> in;  // types[i] is the aval of in[i]
+  std::span<const Aval> types;
+  std::span<const Aval> out;
+};
+
 enum PrimitiveFlags : uint32_t {
   kNone = 0,
   kCommutative = 1,
@@ -193,6 +204,9 @@ struct Primitive {
   KernelSpec (*kernel)(const LowerArgs&) = nullptr;
   // The jaxpr that this operation stands for (call, custom_jvp, ...).
   JaxprRef (*inlined)(const Params&) = nullptr;
+  // As operations of StableHLO (emit/hlo.h). Without it the backend takes
+  // scalar, concat, reduction, dot, inlined or expand.
+  HloValues (*hlo)(const HloArgs&) = nullptr;
   // A decomposition into other primitives; always a legal fallback.
   Values (*expand)(const Params&, std::span<const Value>) = nullptr;
 

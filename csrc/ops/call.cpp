@@ -1,6 +1,7 @@
 // Nested jit: an equation that holds a jaxpr. Its rules transform the jaxpr.
 #include <algorithm>
 
+#include "emit/hlo.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -155,6 +156,10 @@ constinit const Primitive jit_p = {
     .transpose = call_transpose,
     .batch = call_batch,
     .inlined = [](const Params& p) { return P(p).jaxpr; },
+    .hlo =
+        [](const HloArgs& a) {
+          return a.b.call(P(a.params).jaxpr, P(a.params).name, a.in);
+        },
     .dce = call_dce,
     .effects = [](const Params& p) { return P(p).jaxpr->effects; },
 };

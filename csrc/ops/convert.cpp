@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "emit/host_evaluator.h"
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -106,6 +107,7 @@ constinit const Primitive bitcast_convert_type_p = {
     .view = [](const ViewArgs&) -> View {
       return {.dims = {}, .reshape = true, .guarded = false};
     },
+    .hlo = hlo::bitcast,
 };
 COTAN_REGISTER(bitcast_convert_type_p);
 Value lax::bitcast_convert(const Value& x, DType to) {

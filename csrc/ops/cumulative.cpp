@@ -4,6 +4,7 @@
 // cumsum is linear. The tangents of the others are an associative scan over
 // pairs (value, tangent), as in JAX, so ties share as they do there.
 #include "ir/kernel_attrs.h"
+#include "ops/hlo_rules.h"
 #include "ops/host_loop.h"
 #include "ops/rules.h"
 
@@ -238,6 +239,7 @@ constexpr Primitive cumulative_primitive(const char* name,
       .transpose = is_sum ? cumsum_transpose : nullptr,
       .batch = cumulative_batch,
       .kernel = cumulative_kernel<K>,
+      .hlo = [](const HloArgs& a) { return hlo::cumulative(a, K); },
   };
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -332,6 +333,7 @@ constinit const Primitive dot_general_p = {
       const auto& p = a.params.as<DotParams>();
       return {p.lhs_contract, p.rhs_contract, p.lhs_batch, p.rhs_batch};
     },
+    .hlo = hlo::dot,
     .expand = dot_expand,
     .print = dot_print,
     .cost = 100,

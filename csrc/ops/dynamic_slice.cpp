@@ -1,6 +1,7 @@
 // dynamic_slice and dynamic_update_slice: a window whose corner is known at
 // run time. Starts are scalar operands, one per dimension; a window that does
 // not fit is moved to where it does.
+#include "ops/hlo_rules.h"
 #include "ops/windows.h"
 
 namespace cotan {
@@ -243,6 +244,7 @@ constinit const Primitive dynamic_slice_p = {
         [](const ViewArgs& a) {
           return window_view(a.in[0].shape, a.out.shape, 1);
         },
+    .hlo = hlo::dynamic_slice,
 };
 constinit const Primitive dynamic_update_slice_p = {
     .name = "dynamic_update_slice",
@@ -255,6 +257,7 @@ constinit const Primitive dynamic_update_slice_p = {
         [](const ViewArgs& a) {
           return window_view(a.in[0].shape, a.in[1].shape, 2);
         },
+    .hlo = hlo::dynamic_update_slice,
 };
 COTAN_REGISTER(dynamic_slice_p);
 COTAN_REGISTER(dynamic_update_slice_p);

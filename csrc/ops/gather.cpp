@@ -1,5 +1,6 @@
 // gather: one window of the operand per index vector. Everything about
 // windows is in windows.h.
+#include "ops/hlo_rules.h"
 #include "ops/windows.h"
 
 namespace cotan {
@@ -103,6 +104,11 @@ constinit const Primitive gather_p = {
                               a.params.as<GatherParams>());
         },
     .kernel = gather_kernel,
+    .hlo =
+        [](const HloArgs& a) {
+          return hlo::gather(
+              a, fill_of(a.params.as<GatherParams>(), a.types[0].dtype));
+        },
 };
 COTAN_REGISTER(gather_p);
 

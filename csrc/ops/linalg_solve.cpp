@@ -1,5 +1,6 @@
 // cholesky, lu, pivots, and the solution of linear systems: by lu factors, of
 // triangular and of tridiagonal matrices. Derivatives as in JAX.
+#include "ops/hlo_rules.h"
 #include "ops/matrices.h"
 
 namespace cotan {
@@ -323,6 +324,7 @@ constinit const Primitive cholesky_p = {
     .jvp = cholesky_jvp,
     .batch = front_batch,
     .kernel = cholesky_kernel,
+    .hlo = hlo::cholesky,
 };
 constinit const Primitive lu_p = {
     .name = "lu",
@@ -349,6 +351,7 @@ constinit const Primitive triangular_solve_p = {
     .transpose = triangular_transpose,
     .batch = triangular_batch,
     .kernel = triangular_kernel,
+    .hlo = hlo::triangular_solve,
 };
 constinit const Primitive tridiagonal_solve_p = {
     .name = "tridiagonal_solve",

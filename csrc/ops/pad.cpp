@@ -1,4 +1,5 @@
 // pad: puts a scalar around and between the elements; negative amounts crop.
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -140,6 +141,7 @@ constinit const Primitive pad_p = {
     .transpose = pad_transpose,
     .batch = pad_batch,
     .view = pad_view,
+    .hlo = hlo::pad,
 };
 COTAN_REGISTER(pad_p);
 

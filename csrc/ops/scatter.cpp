@@ -4,6 +4,7 @@
 //
 // Windows are applied in the order of the indices, so the last of several
 // sets of one element wins. Backends keep that order.
+#include "ops/hlo_rules.h"
 #include "ops/windows.h"
 
 namespace cotan {
@@ -262,6 +263,7 @@ constexpr Primitive scatter_primitive(
       .transpose = transpose,
       .batch = scatter_batch,
       .kernel = scatter_kernel<K>,
+      .hlo = [](const HloArgs& a) { return hlo::scatter(a, K); },
   };
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 
 namespace cotan {
@@ -294,6 +295,7 @@ constexpr std::vector<std::string> (*rev_print)(const Params&) = nullptr;
       .transpose = NAME##_transpose,     \
       .batch = NAME##_batch,             \
       .view = NAME##_view,               \
+      .hlo = hlo::NAME,                  \
       .print = NAME##_print,             \
       .cost = 0,                         \
   };                                     \
@@ -341,6 +343,7 @@ constinit const Primitive iota_p = {
       return e.convert(is_half(p.dtype) ? e.convert(i, DType::f32) : i,
                        p.dtype);
     },
+    .hlo = hlo::iota,
 };
 COTAN_REGISTER(iota_p);
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "ir/kernel_attrs.h"
+#include "ops/hlo_rules.h"
 #include "ops/host_loop.h"
 #include "ops/rules.h"
 
@@ -153,6 +154,7 @@ constinit const Primitive sort_p = {
     .jvp = sort_jvp,
     .batch = sort_batch,
     .kernel = sort_kernel,
+    .hlo = hlo::sort,
 };
 COTAN_REGISTER(sort_p);
 

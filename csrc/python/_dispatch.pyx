@@ -449,7 +449,8 @@ def to_array(x):
     """An Array from an Array, Python scalar, NumPy array or scalar."""
     if isinstance(x, Array):
         return x
-    return wrap_steal(value_from_python(<PyObject*>x, "array", -1, False))
+    return wrap_steal(
+        at_home(value_from_python(<PyObject*>x, "array", -1, False)))
 
 
 def is_array(x):

@@ -167,6 +167,8 @@ void bind_devices(py::module_& m) {
       .def("__repr__",
            [](const Device& d) {
              std::string p = d.platform();
+             if (p.find(':') != p.npos)
+               return cat("PjrtDevice(platform='", p, "', id=", d.id(), ")");
              if (!p.empty()) p[0] = char(std::toupper(p[0]));
              return cat(p, "Device(id=", d.id(), ")");
            })
@@ -185,6 +187,7 @@ void bind_devices(py::module_& m) {
         out["peak_bytes_in_use"] = s.peak_bytes;
         out["bytes_cached"] = s.bytes_cached;
         out["num_allocs"] = s.allocations;
+        if (!d.is_cpu() && s.cache_limit) out["bytes_limit"] = s.cache_limit;
         return out;
       });
   auto list = [](const py::object& backend) {
@@ -297,4 +300,5 @@ PYBIND11_MODULE(_core, m) {
   bind_nn(m);
   bind_random(m);
   bind_linalg(m);
+  bind_pjrt(m);
 }

@@ -82,6 +82,7 @@ cdef extern from "python/hot.h" namespace "cotan::python":
         except +translate_exception
     ValueObj* integer_power(ValueObj*, object) except +translate_exception
     Value value_ref(ValueObj*) noexcept
+    Value at_home(const Value&) except +translate_exception
     int64_t num_elements_of(ValueObj*) except +translate_exception
     string source_of(ValueObj*) except +translate_exception
     string tracer_kind(ValueObj*)

@@ -97,11 +97,19 @@ void run_leaves(JitProgram* p, const CallFrame& frame,
 
 void compile_program(JitProgram* p) {
   Ref<JitProgram> keep(p);
-  p->executable();
+  p->executable_on(nullptr);
+}
+
+Value at_home(const Value& v) {
+  if (!placement_matters() || !v || v->kind != ValueKind::array) return v;
+  const auto& a = v.as<ArrayObj>();
+  Device* home = default_device();
+  if (a.committed || home->is_cpu() || !a.buffer->device()->is_cpu()) return v;
+  return make_ref<ArrayObj>(v.aval(), buffer_on(v, home));
 }
 std::string program_text(JitProgram* p) {
   Ref<JitProgram> keep(p);
-  return p->executable().text();
+  return p->executable_on(nullptr).text();
 }
 
 namespace {

@@ -151,8 +151,9 @@ JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
                   const Ref<JitProgram>& program);
 inline Ref<JitProgram> make_program(const TracedGraph& g,
                                     const std::vector<bool>& donated,
-                                    const std::string& name) {
-  return make_ref<JitProgram>(g, donated, name);
+                                    const std::string& name, uintptr_t device) {
+  return make_ref<JitProgram>(g, donated, name,
+                              reinterpret_cast<Device*>(device));
 }
 // Runs an entry on a call's arguments: the output, or with `leaves` its
 // leaves as new references.
@@ -161,6 +162,8 @@ void run_leaves(JitProgram* p, const CallFrame& frame,
                 std::vector<PyObject*>& leaves);
 void compile_program(JitProgram* p);
 std::string program_text(JitProgram* p);  // compiles it
+// A host array made by the user goes where computations go by default.
+Value at_home(const Value& v);
 // Letting go of the GIL while compiling and in long runs; Ctrl-C.
 void install_process_hooks();
 inline void count_trace() { ++compile_counters().traces; }

@@ -5,6 +5,8 @@ from cotan._pytree cimport (FlatTree, PyTreeDef, TreeDef, flatten_call_into,
                             flatten_into, take_structure, treedef_matches,
                             unflatten_owned)
 
+from cpython.pycapsule cimport PyCapsule_New
+
 cdef extern from "python/hot.h" namespace "cotan::python":
     cppclass Signature:
         Signature()
@@ -42,7 +44,7 @@ cdef extern from "python/hot.h" namespace "cotan::python":
                       PyObject* static_key, PyObject* out_tree,
                       const ProgramRef&)
     ProgramRef make_program(const TracedGraph&, const vector[cbool]&,
-                            const string&)
+                            const string&, uintptr_t)
     PyObject* run_single(ProgramObj*, const CallFrame&) \
         except +translate_exception
     void run_leaves(ProgramObj*, const CallFrame&, vector[PyObject*]&) \
@@ -127,6 +129,9 @@ cdef class ProgramHandle:
 
     def text(self):
         return program_text(self.program.get()).decode()
+    def capsule(self):
+        """For _core; valid while this handle is."""
+        return PyCapsule_New(<void*>self.program.get(), "cotan.program", NULL)
 
     def run(self, args):
         return arrays_of(self.program.get().apply(values_of(args)))
@@ -213,7 +218,8 @@ cdef JitEntry* trace_entry(JittedFunction self, FlatTree* flat,
     count_trace()
     for d in state.donated(<Py_ssize_t>avals.size()):
         donated.push_back(d)
-    cdef ProgramRef program = make_program(graph, donated, self.label)
+    cdef ProgramRef program = make_program(graph, donated, self.label,
+                                                self.options.device_address)
     cdef PyObject* key = NULL
     if static_key is not None:
         key = <PyObject*>static_key
@@ -257,7 +263,8 @@ cdef object traced_call(JittedFunction self, tuple args, dict kwargs):
     count_trace()
     for d in state.donated(len(leaves)):
         donated.push_back(d)
-    h.program = make_program(graph, donated, self.label)
+    h.program = make_program(graph, donated, self.label,
+                                                self.options.device_address)
     return h, in_tree, state.out_tree
 
 

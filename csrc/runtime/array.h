@@ -10,8 +10,16 @@ namespace cotan {
 
 class ArrayObj final : public ValueObj {
  public:
-  ArrayObj(Aval a, Ref<Buffer> b)
-      : ValueObj(ValueKind::array, std::move(a)), buffer(std::move(b)) {}
+  ArrayObj(Aval a, Ref<Buffer> b, bool on_purpose = false)
+      : ValueObj(ValueKind::array, std::move(a)),
+        committed(on_purpose),
+        buffer(std::move(b)) {}
+  ~ArrayObj() override {
+    if (Buffer* copy = host_copy_.load(std::memory_order_relaxed))
+      copy->release();
+  }
+  // Put on its device by the user, or computed from such: it does not move.
+  const bool committed;
   const Ref<Buffer> buffer;
 
   // One comes and goes with every result: not malloc's business.
@@ -23,8 +31,11 @@ class ArrayObj final : public ValueObj {
   const void* host_data() const override {
     if (buffer->is_deleted()) [[unlikely]]
       throw_deleted();
-    return buffer->device()->is_cpu() ? buffer->data() : nullptr;
+    return buffer->device()->is_cpu() ? buffer->data() : host_copy()->data();
   }
+  // The elements in host memory: of an array on another device a copy, made
+  // once. Waits for the array to be computed.
+  Buffer* host_copy() const;
   [[noreturn]] void throw_deleted() const {
     throw_runtime("Array has been deleted with shape=", short_name(), ".");
   }
@@ -36,7 +47,21 @@ class ArrayObj final : public ValueObj {
     append_joined(out, aval.shape, ",");
     return out += ']';
   }
+  mutable std::atomic<Buffer*> host_copy_{nullptr};
 };
+
+// ---- placement. Arrays that nobody put anywhere follow those that were put,
+// else they go to the default device.
+
+// Where an operation on these values runs. Throws Error(value) for values that
+// were put on different devices.
+Device* placement(std::span<const Value> values);
+bool any_committed(std::span<const Value> values) noexcept;
+// The buffer of a concrete value on a device, copied there if need be.
+Ref<Buffer> buffer_on(const Value& v, Device* device);
+// The value on a device, for good.
+Value put_on(const Value& v, Device* device);
+Device* device_of(const Value& v);
 
 // A new array of uninitialised memory on the CPU, and where to write.
 inline Value allocate_array(const Aval& aval, void** data) {

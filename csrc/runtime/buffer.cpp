@@ -55,7 +55,19 @@ void Buffer::release_data() noexcept {
 
 void Buffer::mark_deleted() noexcept { release_data(); }
 
+Ref<Buffer> Buffer::adopt(void* data, size_t bytes, Device* device) {
+  return Ref<Buffer>(create(0, data, bytes, device, Kind::owned));
+}
+
+Ref<Buffer> Buffer::upload(const Aval& aval, const void* host, Buffer* owner,
+                           Device* device) {
+  auto bytes = size_t(aval.nbytes());
+  if (device->is_cpu()) return copy_of(host, bytes, device);
+  return adopt(device->upload(aval, host, owner), bytes, device);
+}
+
 Ref<Buffer> Buffer::donate() {
+  if (pinned_.load(std::memory_order_relaxed)) return nullptr;
   if (kind_ == Kind::owned) {
     Buffer* b = create(0, data_, size_, device_, Kind::owned);
     data_ = nullptr;

@@ -2,6 +2,7 @@
 // moves. A small CPU buffer is one block: header and data side by side.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -25,6 +26,17 @@ class Buffer final : public RefCounted {
   // never written, so it is never donated.
   static Ref<Buffer> wrap(const void* data, size_t bytes, Deleter deleter,
                           void* owner, Device* device = cpu_device());
+
+  // Takes over memory that `device` frees with deallocate(data, bytes): what
+  // devices that make typed arrays (Device::upload) hand out.
+  static Ref<Buffer> adopt(void* data, size_t bytes, Device* device);
+  // The elements of a host array on a device; `owner`, if any, holds them and
+  // may be shared instead of copied.
+  static Ref<Buffer> upload(const Aval& aval, const void* host, Buffer* owner,
+                            Device* device);
+
+  // A device reads this memory while it likes: it is never donated from now on.
+  void pin() noexcept { pinned_.store(true, std::memory_order_relaxed); }
 
   // Null once deleted.
   void* data() const noexcept { return data_; }
@@ -61,6 +73,7 @@ class Buffer final : public RefCounted {
   Deleter deleter_ = nullptr;
   void* owner_ = nullptr;
   Kind kind_;
+  std::atomic<bool> pinned_{false};
 };
 static_assert(sizeof(Buffer) == 64);
 

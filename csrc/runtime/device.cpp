@@ -81,6 +81,9 @@ Registry& registry() {
   return *r;
 }
 
+// Not in the header: each library would have its own.
+std::atomic<bool> other_devices{false};
+
 std::string device_names() {
   std::string out;
   for (const auto& [name, list] : registry().platforms) {
@@ -93,6 +96,20 @@ std::string device_names() {
 }
 
 }  // namespace
+
+void* Device::upload(const Aval& aval, const void* host, Buffer*) {
+  auto bytes = size_t(aval.nbytes());
+  void* to = allocate(bytes);
+  if (bytes) copy_from_host(to, host, bytes);
+  return to;
+}
+void* Device::copy_from_device(void*, Device*) { return nullptr; }
+void Device::wait(void*) {}
+bool Device::is_ready(void*) { return true; }
+
+bool placement_matters() noexcept {
+  return other_devices.load(std::memory_order_relaxed);
+}
 
 std::string Device::name() const { return cat(platform_, ":", id_); }
 
@@ -118,6 +135,7 @@ void register_device(Device* device) {
   }
   auto at = list->begin();
   while (at != list->end() && (*at)->id() < device->id()) ++at;
+  if (!device->is_cpu()) other_devices.store(true, std::memory_order_relaxed);
   list->insert(at, owned.release());
   for (auto& [name, entry] : r.platforms) {
     if (name != device->platform()) continue;

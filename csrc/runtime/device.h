@@ -7,10 +7,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "ir/aval.h"
 #include "runtime/allocator.h"
 
 namespace cotan {
+
+class Buffer;
 
 class Device {
  public:
@@ -36,6 +40,18 @@ class Device {
   virtual MemoryStats memory() const = 0;
   virtual void synchronize() {}
 
+  // ---- devices that know the types of their arrays (PJRT). Their pointers are
+  // handles; allocate throws. `owner` holds the host memory and may be kept
+  // instead of copied; null: the memory is read before the call returns.
+  virtual void* upload(const Aval& aval, const void* host, Buffer* owner);
+  // A copy of another device's array of the same kind; null: not possible.
+  virtual void* copy_from_device(void* from, Device* of);
+  // Waits until the array is computed; throws what computing it threw.
+  virtual void wait(void* array);
+  virtual bool is_ready(void* array);
+  // Kinds of memory that the device can address, the default one first.
+  virtual std::vector<std::string> memory_kinds() const { return {"device"}; }
+
  protected:
   bool is_cpu_ = false;
 
@@ -46,6 +62,10 @@ class Device {
 
 // COTAN_CPU_DEVICES devices (1 unless set), all of this machine's memory.
 Device* cpu_device(int id = 0);
+
+// Whether there are devices with memory of their own: until then nobody asks
+// where an array is.
+bool placement_matters() noexcept;
 
 // Takes ownership. Throws Error(value) if the platform has that id already.
 void register_device(Device* device);

@@ -59,6 +59,11 @@ Executable::Executable(Device* device, std::vector<InputSpec> inputs,
   }
 }
 
+void Executable::run_buffers(std::span<Buffer* const>,
+                             std::span<Ref<Buffer>>) const {
+  check_failed(__FILE__, __LINE__, "run_buffers");
+}
+
 namespace {
 
 // A donated input's memory for output j: moved, or copied where it cannot be
@@ -101,6 +106,12 @@ void execute(const Executable& program, std::span<Buffer* const> in,
              std::span<Ref<Buffer>> out, const RunOptions& options) {
   COTAN_CHECK(in.size() == program.inputs_.size() &&
               out.size() == program.outputs_.size());
+  if (program.gives_buffers_) {
+    for (size_t i = 0; i < in.size(); ++i)
+      if (in[i]->is_deleted()) deleted_input(program, i);
+    program.run_buffers(in, out);
+    return;
+  }
   SmallVector<const void*, 16> in_ptr;
   SmallVector<void*, 16> out_ptr;
   in_ptr.reserve(in.size());

@@ -53,7 +53,15 @@ class Executable : public RefCounted {
   // What the compiler made of the program, for people.
   virtual std::string text() const { return {}; }
 
+  // Programs of devices that allocate their results themselves (PJRT) take
+  // and give buffers; run() is not called then. Outputs may still be in the
+  // making when this returns (Device::wait).
+  virtual void run_buffers(std::span<Buffer* const> in,
+                           std::span<Ref<Buffer>> out) const;
+
  protected:
+  bool gives_buffers_ = false;
+
   Executable(Device* device, std::vector<InputSpec> inputs,
              std::vector<OutputSpec> outputs, size_t arena_bytes);
 

@@ -18,10 +18,6 @@ from cotan._core import (  # noqa: F401
     Device,
     __version__,
     default_backend,
-    device_count,
-    devices,
-    local_device_count,
-    local_devices,
 )
 from cotan._dispatch import Array
 from cotan._src import absent
@@ -53,6 +49,7 @@ from cotan._src.settings import (
 _dispatch.add_internal_folder(os.path.dirname(__file__) + os.sep)
 _array.install()
 
+from cotan._src import devices as _devices  # noqa: E402
 from cotan._src import jit as _jit  # noqa: E402
 
 _dispatch.set_implementation(
@@ -91,6 +88,12 @@ from cotan._src.closures import (  # noqa: E402
     custom_gradient,
 )
 from cotan._src.custom import custom_jvp, custom_vjp  # noqa: E402
+from cotan._src.devices import (  # noqa: E402
+    device_count,
+    devices,
+    local_device_count,
+    local_devices,
+)
 from cotan._src.environment import (  # noqa: E402
     ensure_compile_time_eval,
     fwd_and_bwd,
@@ -109,6 +112,7 @@ from cotan.dtypes import float0  # noqa: E402
 # Modules that are imported when they are first used.
 _MODULES = frozenset(
     {
+        "aot",
         "api_util",
         "custom_derivatives",
         "debug",
@@ -126,6 +130,7 @@ _MODULES = frozenset(
         "tree_util",
         "core",
         "ops",
+        "pjrt",
         "image",
         "experimental",
         "export",
@@ -204,6 +209,8 @@ __all__ = [
     "vmap",
     *sorted(_MODULES),
 ]
+
+_devices.choose_default()
 
 
 def __getattr__(name):

@@ -9,6 +9,7 @@ import pytest
 
 import cotan
 import cotan.numpy as cnp
+from tests import device
 from tests.transforms.functions import agree, matrix, vector
 
 
@@ -148,6 +149,8 @@ def test_donation():
         with pytest.raises(RuntimeError, match="Array has been deleted"):
             use(x)
     # A donated buffer is reused where it fits.
+    if not device.on_cpu:
+        return
     address = z.unsafe_buffer_pointer()
     assert f(z, y).unsafe_buffer_pointer() == address
 

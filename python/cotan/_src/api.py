@@ -15,6 +15,7 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes
 from cotan._src import avals
 from cotan._src.avals import ShapeDtypeStruct  # noqa: F401
+from cotan._src.devices import as_device
 from cotan._tree_prefix import flatten_axes
 from cotan.tree_util import (
     keystr,
@@ -844,10 +845,13 @@ def named_call(fun: Callable, *, name: str | None = None) -> Callable:
 
 
 def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
-    """Arrays on a device, from arrays, NumPy arrays and scalars in a tree."""
+    """Arrays on a device, from arrays, NumPy arrays and scalars in a tree.
+
+    What is put on a device stays there, and so does what is computed from it;
+    without a device arrays go to the default one.
+    """
     del src, donate, may_alias
-    if device is not None and not _is_default(device):
-        raise NotImplementedError(f"[device_put] no backend for {device}")
+    target = None if device is None else as_device(device)
 
     def put(leaf):
         if not _dispatch.is_array(leaf):
@@ -855,13 +859,10 @@ def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
                 f"Cannot interpret value of type {type(leaf)} as an array; it "
                 "does not have a dtype attribute"
             )
-        return _core.strong(_dispatch.to_array(leaf))
+        y = _core.strong(_dispatch.to_array(leaf))
+        return y if target is None else _core.device_put(y, target)
 
     return tree_map(put, x)
-
-
-def _is_default(device):
-    return device in _core.devices() or hasattr(device, "device_set")
 
 
 def device_get(x):
@@ -880,7 +881,7 @@ def device_get(x):
 
 
 def block_until_ready(x):
-    """Waits for all arrays of a tree; computations here are synchronous."""
+    """Waits until all arrays of a tree are computed; returns the tree."""
     for leaf in tree_leaves(x):
         wait = getattr(leaf, "block_until_ready", None)
         if wait is not None:

@@ -280,6 +280,7 @@ def _getitem(x, index):
 
 def _block_until_ready(x):
     """Waits until the value is computed (at once on the CPU); returns self."""
+    _core.wait(x)
     return x
 
 
@@ -309,10 +310,12 @@ def _is_deleted(x):
 
 
 def _device(x):
-    del x
-    from cotan import _core
+    return _core.device_of(x)
 
-    return _core.devices()[0]
+
+def _is_ready(x):
+    """Whether the value is computed."""
+    return _core.is_ready(x)
 
 
 def _devices(x):
@@ -408,6 +411,7 @@ def install() -> None:
             "delete": _delete,
             "is_deleted": _is_deleted,
             "devices": _devices,
+            "is_ready": _is_ready,
             "unsafe_buffer_pointer": _unsafe_buffer_pointer,
             "device": property(_device),
             "sharding": property(_sharding),

@@ -24,6 +24,7 @@ class Options:
         "static_argnames",
         "donate_argnums",
         "donate_argnames",
+        "device_address",
         "signature",
     )
 
@@ -34,7 +35,9 @@ class Options:
         static_argnames,
         donate_argnums,
         donate_argnames,
+        device=None,
     ):
+        self.device_address = 0 if device is None else _device_address(device)
         try:
             self.signature = inspect.signature(fun)
         except (TypeError, ValueError):
@@ -67,6 +70,13 @@ def _as_name(x):
     if not isinstance(x, str):
         raise TypeError
     return x
+
+
+def _device_address(device):
+    from cotan import _core
+    from cotan._src import devices
+
+    return _core.device_address(devices.as_device(device))
 
 
 def _as_tuple(x, kind):
@@ -145,8 +155,11 @@ def jit(
         constants; hashable, compared by `==` and by type.
       donate_argnums, donate_argnames: arguments whose memory the results may
         take over; they must not be used afterwards.
-      keep_unused, device, backend, inline, in_shardings, out_shardings,
-        abstracted_axes, compiler_options: accepted for compatibility.
+      device: a device of `cotan.devices(...)` that the program runs on;
+        default: where its arguments are, else the default device.
+      backend: the same by the platform's name.
+      keep_unused, inline, in_shardings, out_shardings, abstracted_axes,
+        compiler_options: accepted for compatibility.
 
     Returns:
       A function with the same signature. It has `lower(*args)`,
@@ -156,7 +169,11 @@ def jit(
     >>> cotan.jit(lambda x: x * x)(cnp.array([1, 2, 3, 4]))
     Array([ 1,  4,  9, 16], dtype=int32)
     """
-    del keep_unused, device, backend, inline, compiler_options
+    del keep_unused, inline, compiler_options
+    if device is None and backend is not None:
+        from cotan._src import devices
+
+        device = devices.devices(backend)[0]
     if abstracted_axes is not None:
         raise NotImplementedError("jit: abstracted_axes is not supported")
     del in_shardings, out_shardings
@@ -167,13 +184,19 @@ def jit(
             static_argnames=static_argnames,
             donate_argnums=donate_argnums,
             donate_argnames=donate_argnames,
+            device=device,
         )
     if not callable(fun):
         raise TypeError(f"Expected a callable value, got {fun!r}")
     if inspect.isgeneratorfunction(fun):
         raise TypeError(f"Expected a function, got a generator function: {fun}")
     options = Options(
-        fun, static_argnums, static_argnames, donate_argnums, donate_argnames
+        fun,
+        static_argnums,
+        static_argnames,
+        donate_argnums,
+        donate_argnames,
+        device,
     )
     name = getattr(fun, "__name__", type(fun).__name__)
     if isinstance(fun, functools.partial):
@@ -333,15 +356,28 @@ class Lowered:
         return self._traced.out_info
 
     def as_text(self, dialect: str | None = None) -> str:
-        """The program as text; only the dialect "jaxpr" exists so far."""
-        if dialect not in (None, "jaxpr"):
-            raise NotImplementedError(
-                f"[lower] dialect {dialect!r} is not available, use 'jaxpr'"
-            )
-        return str(self._traced.jaxpr)
+        """The program as text: in the dialect "jaxpr" or "stablehlo"."""
+        if dialect in (None, "jaxpr"):
+            return str(self._traced.jaxpr)
+        if dialect == "stablehlo":
+            from cotan import _core
 
-    def compile(self, compiler_options=None):
-        del compiler_options
+            return _core.program_stablehlo(self._traced._handle.capsule())
+        raise NotImplementedError(
+            f"[lower] dialect {dialect!r} is not available, use 'jaxpr' or "
+            "'stablehlo'"
+        )
+
+    def compile(self, compiler_options=None, *, topology=None):
+        """Compiles for the device of the program, or for a topology.
+
+        Args:
+          compiler_options: flags of the compiler, for a topology.
+          topology: of `cotan.aot.topology(...)`: compiles for devices that
+            need not be here; the result can be inspected and serialized.
+        """
+        if topology is not None:
+            return topology.compile(self, compiler_options)
         self._traced._handle.compile()
         return Compiled(self._traced)
 
@@ -363,6 +399,25 @@ class Compiled:
     def as_text(self) -> str:
         """The program as it runs: its kernels, their order and memory."""
         return self._traced._handle.text()
+
+    def _facts(self):
+        from cotan import _core
+
+        return _core.program_facts(self._traced._handle.capsule(), None)
+
+    def cost_analysis(self) -> dict:
+        """What the plugin's compiler says the program costs, or {}."""
+        return self._facts()["cost"]
+
+    def memory_analysis(self) -> dict:
+        """Bytes of arguments, results, aliases and scratch, or {}."""
+        return self._facts()["memory"]
+
+    def serialize(self) -> bytes:
+        """The program as bytes, for `cotan.aot.load`."""
+        from cotan import aot
+
+        return aot.serialize(self)
 
     def __call__(self, *args, **kwargs):
         options = self._traced._fun.options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cotan import _core, _dispatch
-from cotan._src import indexing
+from cotan._src import devices, indexing
 from cotan.numpy import elementwise, reductions, shaping, sorting
 from cotan.numpy import indexing as index_functions
 from cotan.numpy.products import dot
@@ -101,8 +101,8 @@ def _nonzero(self, *, fill_value=None, size=None):
 
 
 def _to_device(self, device, *, stream=None):
-    """The array itself: it is on its device."""
-    return self
+    """The array on a device, for good."""
+    return _core.device_put(self, devices.as_device(device))
 
 
 def _copy(self):

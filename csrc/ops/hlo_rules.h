@@ -1,0 +1,38 @@
+// The `hlo` rules of structural primitives: each writes the StableHLO
+// operation that means the same. Elementwise primitives need none: their
+// StableHLO names are in backends/pjrt/native_ops.cpp, their bodies in .scalar.
+#pragma once
+
+#include "emit/hlo.h"
+#include "ops/params.h"
+
+namespace cotan::hlo {
+
+// ---- shapes (hlo_shape.cpp)
+HloValues broadcast_in_dim(const HloArgs& a);
+HloValues reshape(const HloArgs& a);
+inline HloValues squeeze(const HloArgs& a) { return reshape(a); }
+HloValues transpose(const HloArgs& a);
+HloValues rev(const HloArgs& a);
+HloValues slice(const HloArgs& a);
+HloValues pad(const HloArgs& a);
+HloValues iota(const HloArgs& a);
+HloValues bitcast(const HloArgs& a);
+HloValues dynamic_slice(const HloArgs& a);
+HloValues dynamic_update_slice(const HloArgs& a);
+
+// ---- windows, orders, running combinations (hlo_index.cpp)
+HloValues gather(const HloArgs& a, const Literal& fill);
+HloValues scatter(const HloArgs& a, ScatterKind kind);
+HloValues sort(const HloArgs& a);
+HloValues cumulative(const HloArgs& a, CumulativeKind kind);
+
+HloValues dot(const HloArgs& a);
+HloValues cholesky(const HloArgs& a);
+HloValues triangular_solve(const HloArgs& a);
+
+// "array<i64: 1, 2>" and "[1, 2]".
+std::string i64_array(std::span<const int64_t> v);
+std::string i64_list(std::span<const int64_t> v);
+
+}  // namespace cotan::hlo

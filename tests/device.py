@@ -1,0 +1,30 @@
+"""The device that the tests run on: the CPU, or what COTAN_TEST_DEVICE names
+("pjrt:cpu"). The generated matrices run on either; what only our CPU code
+promises asks `on_cpu`.
+"""
+
+import os
+
+import cotan
+from cotan import _core
+
+NAME = os.environ.get("COTAN_TEST_DEVICE", "cpu")
+on_cpu = NAME == "cpu"
+# XLA's functions are less accurate than ours; its sums are in another order.
+LOOSER = 1.0 if on_cpu else 4.0
+# XLA divides by a number that it broadcasts by multiplying with 1 / x, and has
+# no fma for the sign of a complex number.
+ROUNDED = () if on_cpu else ("div", "sign")
+# Decompositions that have no rule for StableHLO.
+NO_STABLEHLO = frozenset(
+    "eig eigh geqp3 geqrf hessenberg householder_product linear_solve lu "
+    "lu_pivots_to_permutation ormqr qr schur svd tridiagonal "
+    "tridiagonal_solve".split()
+)
+MISSING = frozenset() if on_cpu else NO_STABLEHLO
+
+
+def use():
+    """Makes it the default device."""
+    if not on_cpu:
+        _core.set_default_device(cotan.devices(NAME)[0])

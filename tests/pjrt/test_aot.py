@@ -1,0 +1,148 @@
+"""Compiling for TPU topologies on a machine without a TPU (needs libtpu)."""
+
+import numpy as np
+import pytest
+
+import cotan
+import cotan.numpy as cnp
+from tests import device
+from tests.ops.case import arrays
+from tests.ops.test_matrix import every_case
+
+# What a TPU has no type for.
+WIDE = ("float64", "complex128", "int64", "uint64")
+
+
+def train_step(layers, width):
+    """A step of gradient descent on a network of residual layers."""
+
+    def loss(params, x, y):
+        for w1, w2 in params:
+            x = x + cnp.tanh(x @ w1) @ w2
+        return cnp.mean((x - y) ** 2)
+
+    def step(params, x, y):
+        grads = cotan.grad(loss)(params, x, y)
+        return [
+            (a - 0.1 * da, b - 0.1 * db)
+            for (a, b), (da, db) in zip(params, grads, strict=True)
+        ]
+
+    params = [
+        (np.ones((width, width), "f4"), np.ones((width, width), "f4"))
+        for _ in range(layers)
+    ]
+    x = np.ones((16, width), "f4")
+    return step, (params, x, x)
+
+
+def transformer_step(width=64, heads=4, length=32):
+    """A training step of a transformer of two layers."""
+
+    def attention(x, wq, wk, wv, wo):
+        def split(v):
+            return v.reshape(length, heads, width // heads).swapaxes(0, 1)
+
+        q, k, v = split(x @ wq), split(x @ wk), split(x @ wv)
+        scores = q @ k.swapaxes(1, 2) / np.sqrt(width // heads)
+        mask = cnp.tril(cnp.ones((length, length), bool))
+        scores = cnp.where(mask, scores, -1e9)
+        out = cotan.nn.softmax(scores, axis=-1) @ v
+        return out.swapaxes(0, 1).reshape(length, width) @ wo
+
+    def norm(x):
+        mean = cnp.mean(x, axis=-1, keepdims=True)
+        var = cnp.var(x, axis=-1, keepdims=True)
+        return (x - mean) / cnp.sqrt(var + 1e-5)
+
+    def loss(params, tokens):
+        x = params["embed"][tokens]
+        for layer in params["layers"]:
+            x = x + attention(norm(x), *layer["attention"])
+            x = x + cotan.nn.gelu(norm(x) @ layer["up"]) @ layer["down"]
+        logits = cotan.nn.log_softmax(norm(x) @ params["embed"].T)
+        return -cnp.mean(
+            cnp.take_along_axis(logits[:-1], tokens[1:, None], axis=1)
+        )
+
+    def step(params, tokens):
+        grads = cotan.grad(loss)(params, tokens)
+        return cotan.tree.map(lambda p, g: p - 0.1 * g, params, grads)
+
+    def matrix(*shape):
+        return np.ones(shape, "f4")
+
+    layer = {
+        "attention": [matrix(width, width) for _ in range(4)],
+        "up": matrix(width, 4 * width),
+        "down": matrix(4 * width, width),
+    }
+    params = {"embed": matrix(128, width), "layers": [layer, layer]}
+    return step, (params, np.arange(length, dtype="i4"))
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        ("v4:2x2x1", "TPU v4"),
+        ("v5e:2x2", "TPU v5 lite"),
+        ("v5p:2x2x1", "TPU v5"),
+        ("v6e:2x2", "TPU v6 lite"),
+    ],
+)
+def test_train_steps_compile(topology, name, kind):
+    t = topology(name)
+    assert t.platform == "tpu" and len(t.devices) >= 4
+    assert {d.device_kind for d in t.devices} == {kind}
+    for step, args in (train_step(3, 128), transformer_step()):
+        jitted = cotan.jit(step, donate_argnums=0)
+        compiled = jitted.lower(*args).compile(topology=t)
+        memory = compiled.memory_analysis()
+        weights = sum(w.nbytes for w in cotan.tree.leaves(args[0]))
+        # The new weights take the place of the old ones.
+        assert memory["alias_size_in_bytes"] >= weights
+        assert compiled.cost_analysis()["flops"] > 0
+        assert compiled.code_bytes > 0
+        assert len(compiled.serialize()) > 1000
+        assert "ENTRY" in compiled.as_text()
+
+
+@every_case
+def test_every_primitive_compiles(topology, case):
+    with cotan.enable_x64():
+        dtype = case.main_dtype
+        xs = arrays(case.make(dtype))
+        if dtype in WIDE or any(x.dtype.name in WIDE for x in xs):
+            pytest.skip("no such type on a TPU")
+        lowered = cotan.jit(lambda *a: case.call(*a)).lower(*xs)
+        if case.primitive in device.NO_STABLEHLO:
+            with pytest.raises(NotImplementedError, match=case.primitive):
+                lowered.as_text("stablehlo")
+            return
+    compiled = lowered.compile(topology=topology("v5e:2x2"))
+    want = [(a.dtype.name, a.shape) for a in lowered.out_info]
+    assert compiled.outputs == want
+
+
+def test_unknown_names(topology):
+    with pytest.raises((ValueError, RuntimeError), match="v99:2x2"):
+        topology("v99:2x2")
+
+
+def test_it_does_not_run_here(topology):
+    f = cotan.jit(lambda x: x + 1)
+    compiled = f.lower(np.ones(3, "f4")).compile(topology=topology("v5e:1x1"))
+    with pytest.raises(RuntimeError, match="does not run here"):
+        compiled(np.ones(3, "f4"))
+
+
+def test_no_tpu_is_an_error_that_helps(topology, run_python):
+    out = run_python(
+        "import cotan\n"
+        "try:\n    cotan.devices('tpu')\n"
+        "except RuntimeError as e:\n    print(e)\n"
+        "print(cotan.jit(lambda x: x + 1)(1.0))",
+        ALLOW_MULTIPLE_LIBTPU_LOAD="1",
+    )
+    assert "libtpu was found at" in out and "cotan.aot.topology" in out
+    assert out.rstrip().endswith("2.0")

@@ -1,0 +1,161 @@
+"""The text that jaxprs become: goldens, and StableHLO's own parser."""
+
+import numpy as np
+import pytest
+
+import cotan
+import cotan.numpy as cnp
+from cotan import _core
+from tests import device
+from tests.ops.case import arrays
+from tests.ops.test_matrix import every_case
+
+
+def text_of(f, *args, **options):
+    return cotan.jit(f, **options).lower(*args).as_text("stablehlo")
+
+
+@pytest.fixture(scope="module")
+def parse():
+    """Parses and verifies a module with jaxlib's StableHLO."""
+    pytest.importorskip("jaxlib")
+    from jaxlib.mlir import ir
+    from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+    from jaxlib.mlir.dialects import chlo, stablehlo
+
+    def parse(text):
+        registry = ir.DialectRegistry()
+        _jax_mlir_ext.register_dialects(registry)
+        context = ir.Context()
+        context.append_dialect_registry(registry)
+        context.load_all_available_dialects()
+        with context:
+            stablehlo.register_dialect(context)
+            chlo.register_dialect(context)
+            module = ir.Module.parse(text)
+            assert module.operation.verify()
+            return str(module)
+
+    return parse
+
+
+def test_golden():
+    x = np.ones((2, 3), "f4")
+    text = text_of(lambda x: cnp.sum(cnp.sin(x) * 2, axis=1), x)
+    assert text == (
+        "module @jit__lambda_ {\n"
+        "  func.func public @main(%arg0: tensor<2x3xf32>)"
+        " -> (tensor<2xf32>) {\n"
+        "    %0 = stablehlo.sine %arg0 : tensor<2x3xf32>\n"
+        "    %1 = stablehlo.constant dense<2.0> : tensor<f32>\n"
+        '    %2 = "stablehlo.broadcast_in_dim"(%1) <{broadcast_dimensions = '
+        "array<i64>}> : (tensor<f32>) -> tensor<2x3xf32>\n"
+        "    %3 = stablehlo.multiply %0, %2 : tensor<2x3xf32>\n"
+        "    %4 = stablehlo.constant dense<0.0> : tensor<f32>\n"
+        '    %5 = "stablehlo.reduce"(%3, %4) <{dimensions = '
+        "array<i64: 1>}> ({\n"
+        "    ^bb0(%arg1: tensor<f32>, %arg2: tensor<f32>):\n"
+        "      %6 = stablehlo.add %arg1, %arg2 : tensor<f32>\n"
+        '      "stablehlo.return"(%6) : (tensor<f32>) -> ()\n'
+        "    }) : (tensor<2x3xf32>, tensor<f32>) -> tensor<2xf32>\n"
+        "    return %5 : tensor<2xf32>\n"
+        "  }\n"
+        "}\n"
+    )
+
+
+@every_case
+def test_every_primitive_parses(case, parse):
+    with cotan.enable_x64():
+        for dtype in case.dtypes:
+            xs = arrays(case.make(dtype))
+            if case.primitive in device.NO_STABLEHLO:
+                with pytest.raises(NotImplementedError, match=case.primitive):
+                    text_of(lambda *a: case.call(*a), *xs)
+                continue
+            parse(text_of(lambda *a: case.call(*a), *xs))
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.5, 1e5, 1e-30, np.inf, -np.inf, np.nan, 0.1]
+)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
+def test_constants_keep_their_bits(parse, dtype, value):
+    with cotan.enable_x64(), np.errstate(over="ignore"):
+        c = np.asarray(value).astype(dtype)
+        parse(text_of(lambda x: x * cnp.asarray(c), np.ones(3, dtype)))
+
+
+def test_equal_calls_are_one_function(parse):
+    @cotan.jit
+    def layer(x):
+        for _ in range(5):
+            x = cnp.tanh(x) * 2 + 1
+        return x
+
+    def f(x):
+        for _ in range(12):
+            x = layer(x)
+        return x
+
+    text = text_of(f, np.ones(4, "f4"))
+    assert text.count("func.func private") == 1
+    assert text.count("func.call @layer") == 12
+    parse(text)
+
+
+def test_donation_is_declared(parse):
+    x = np.ones((4, 4), "f4")
+    text = text_of(lambda x, y: x + 1, x, x[0], donate_argnums=(0, 1))
+    assert "%arg0: tensor<4x4xf32> {tf.aliasing_output = 0 : i32}" in text
+    assert "%arg1: tensor<4xf32> {jax.buffer_donor = true}" in text
+    parse(text)
+
+
+@pytest.mark.parametrize(
+    "precision, level",
+    [(None, "HIGHEST"), ("default", "DEFAULT"), ("high", "HIGH")],
+)
+def test_products_are_as_precise_as_asked(precision, level):
+    x = np.ones((4, 4), "f4")
+    text = text_of(lambda x: cnp.matmul(x, x, precision=precision), x)
+    assert text.count(f"#stablehlo<precision {level}>") == 2
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("module {}", "no function @main"),
+        (
+            "func.func @main(%a: tensor<?xf32>) -> tensor<?xf32> {\n"
+            "return %a : tensor<?xf32>\n}",
+            "dynamic dimensions",
+        ),
+        (
+            "func.func @main() {\nfunc.call @f() : () -> ()\nreturn\n}\n"
+            "func.func @f() {\nfunc.call @g() : () -> ()\nreturn\n}\n"
+            "func.func @g() {\nfunc.call @f() : () -> ()\nreturn\n}",
+            "calls itself",
+        ),
+    ],
+)
+def test_what_kills_a_plugin_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        _core.check_stablehlo(text)
+
+
+def test_a_thousand_equations_are_written_fast():
+    import time
+
+    def f(x):
+        for i in range(500):
+            x = cnp.sin(x) * (1 + i)
+        return x
+
+    lowered = cotan.jit(f).lower(np.ones(8, "f4"))
+    best = min(
+        -time.perf_counter()
+        + (lowered.as_text("stablehlo"), time.perf_counter())[1]
+        for _ in range(5)
+    )
+    assert best < 0.05  # 10 ms are promised, CI may be slow
