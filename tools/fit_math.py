@@ -333,8 +333,7 @@ def fits():
     both("STIRLING", stirling, lambda t: 1, 0, ONE / 64, 3, 8)
     # digamma(x) = (x - root) P(x - 3/2) on [1, 2]; above, see digamma_tail
     f = lambda u: digamma_near_root(u + ONE * 3 / 2)  # noqa: E731
-    both("DIGAMMA", f, relative(f), -0.501, 0.501, 11, 23)
-    add("DIGAMMA_TAIL", 32, digamma_tail, lambda t: 1, 0, ONE / 4, 6)
+    add("DIGAMMA", 64, f, relative(f), -0.501, 0.501, 23)
     add("DIGAMMA_TAIL", 64, digamma_tail, lambda t: 1, 0, ONE / 16, 11)
     # pi / tan(pi x) = 1 / x - x P(x^2), x < 1/4
     f = guarded(
@@ -342,10 +341,10 @@ def fits():
             (1 / mp.sqrt(t) - mp.pi / mp.tan(mp.pi * mp.sqrt(t))) / mp.sqrt(t)
         )
     )
-    both("COT", f, lambda t: ONE, 0, ONE / 16, 5, 9)
+    add("COT", 64, f, lambda t: ONE, 0, ONE / 16, 9)
     # pi tan(pi x) = x P(x^2), x < 1/4
     f = guarded(lambda t: mp.pi * mp.tan(mp.pi * mp.sqrt(t)) / mp.sqrt(t))
-    both("TANPI", f, relative(f), 0, ONE / 16, 8, 16)
+    add("TANPI", 64, f, relative(f), 0, ONE / 16, 16)
     f = lambda u: mp.digamma(u + 3)  # noqa: E731
     add("DIGAMMA_MID", 64, f, relative(f), -1, 1, 23)
     return table

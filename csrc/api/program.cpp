@@ -16,22 +16,6 @@ CompileStats& compile_counters() {
 
 namespace {
 
-BlockingHooks blocking_hooks;
-
-class Blocking {
- public:
-  explicit Blocking(bool on)
-      : state_(on && blocking_hooks.enter ? blocking_hooks.enter() : nullptr) {}
-  ~Blocking() {
-    if (state_) blocking_hooks.leave(state_);
-  }
-  Blocking(const Blocking&) = delete;
-  Blocking& operator=(const Blocking&) = delete;
-
- private:
-  void* state_;
-};
-
 // Touches enough memory that other threads should get a turn meanwhile.
 bool is_long_running(const Jaxpr& j) {
   constexpr int64_t kBytes = 1 << 16;
@@ -41,10 +25,6 @@ bool is_long_running(const Jaxpr& j) {
 }
 
 }  // namespace
-
-void set_blocking_hooks(BlockingHooks hooks) noexcept {
-  blocking_hooks = hooks;
-}
 
 JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
                        std::string name, Device* device)

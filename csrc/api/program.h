@@ -18,13 +18,6 @@ struct CompileStats {
 };
 CompileStats& compile_counters();
 
-// Brackets compilations and long runs: the Python layer lets go of its lock.
-struct BlockingHooks {
-  void* (*enter)() = nullptr;
-  void (*leave)(void*) = nullptr;
-};
-void set_blocking_hooks(BlockingHooks hooks) noexcept;
-
 class JitProgram : public RefCounted {
  public:
   // donated[i]: argument i (not counting constants) may be overwritten.

@@ -102,6 +102,10 @@ Scalar emit_math(ScalarEmitter& e, MathFn fn, Scalar x, Scalar y) {
     case MathFn::lgamma:
       return b.lgamma(v).s;
     case MathFn::digamma:
+      if (x.dtype == DType::f32) {  // near its zeros below 0, only f64 will do
+        Scalar wide = e.convert(x, DType::f64);
+        return e.convert(emit_math(e, fn, wide, y), DType::f32);
+      }
       return b.digamma(v).s;
     case MathFn::atan2:
       return b.atan2(v, w).s;

@@ -609,20 +609,6 @@ inline constexpr double kStirlingd[] = {
     -0x1.7b7ae4f8e88cep-9,
     0x1.2a42ff1e95795p-3,
 };
-inline constexpr double kDigammaf[] = {
-    0x1.e6f0cc0000000p-1,
-    -0x1.b1cb680000000p-2,
-    0x1.eca19c0000000p-3,
-    -0x1.2febba0000000p-3,
-    0x1.850bac0000000p-4,
-    -0x1.fc5fb80000000p-5,
-    0x1.4eea2c0000000p-5,
-    -0x1.a64fa00000000p-6,
-    0x1.15d97e0000000p-6,
-    -0x1.0cad740000000p-6,
-    0x1.6db3880000000p-7,
-    -0x1.2c66f80000000p-27,
-};
 inline constexpr double kDigammad[] = {
     0x1.e6f0cbb873616p-1,
     -0x1.b1cb63005ee99p-2,
@@ -649,14 +635,6 @@ inline constexpr double kDigammad[] = {
     0x1.e87bb726133f9p-14,
     0x1.8ce5f51737202p-55,
 };
-inline constexpr double kDigammaTailf[] = {
-    0x1.5555560000000p-4,
-    -0x1.1113560000000p-7,
-    0x1.042b5e0000000p-8,
-    -0x1.0972c00000000p-8,
-    0x1.656e240000000p-8,
-    -0x1.3aad9a0000000p-8,
-};
 inline constexpr double kDigammaTaild[] = {
     0x1.5555555555555p-4,
     -0x1.111111110e8cep-7,
@@ -670,13 +648,6 @@ inline constexpr double kDigammaTaild[] = {
     -0x1.dfd7cd1272677p+2,
     0x1.e03884199d92dp+3,
 };
-inline constexpr double kCotf[] = {
-    0x1.a51a660000000p+1,
-    0x1.1513560000000p+1,
-    0x1.0467be0000000p+1,
-    0x1.00c4900000000p+1,
-    0x1.1b629a0000000p+1,
-};
 inline constexpr double kCotd[] = {
     0x1.a51a6625307d4p+1,
     0x1.151322ac7cfd2p+1,
@@ -687,17 +658,6 @@ inline constexpr double kCotd[] = {
     0x1.00c3188342262p+1,
     0x1.e99bd98508defp+0,
     0x1.581dcf76cd8ffp+1,
-};
-inline constexpr double kTanpif[] = {
-    0x1.3bd3cc0000000p+3,
-    0x1.03c1fc0000000p+5,
-    0x1.005b0a0000000p+7,
-    0x1.0082d00000000p+9,
-    0x1.f18d800000000p+10,
-    0x1.3ad1a20000000p+13,
-    0x1.774fd80000000p+7,
-    0x1.8365200000000p+18,
-    0x1.2b580a0000000p-22,
 };
 inline constexpr double kTanpid[] = {
     0x1.3bd3cc9be45dep+3,

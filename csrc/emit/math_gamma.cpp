@@ -90,15 +90,15 @@ F Body::lgamma(F x) {
   });
 }
 
+// In f64 only.
 F Body::digamma(F x) {
   M neg = x < c(0);
   F z = sel(neg, c(1) - x, x);
   // z in (0, 2): digamma(1 + b), b in [0, 1), as (b - root) P(b - 1/2)
   M small = z < c(1);
   F b = sel(neg, -x, sel(small, x, x - c(1)));
-  F root_hi = c(0x1.d8b618d5af8fep-2, 0x1.d8b618p-2);
-  F root_lo = c(-0x1.1e563779a1f5bp-56, 0x1.ab5f20p-27);
-  Coefficients k = pick(kDigammaf, kDigammad);
+  F root_hi = c(0x1.d8b618d5af8fep-2), root_lo = c(-0x1.1e563779a1f5bp-56);
+  Coefficients k = kDigammad;
   F u = b - c(.5), dist = (b - root_hi) - root_lo;
   F y = fma(dist, c(k[0]), dist * poly_low(u, k));
   F inv = c(1) / z, inv_lo = inv * fma(-z, inv, c(1));
@@ -106,10 +106,9 @@ F Body::digamma(F x) {
   y = sel(small, (y - inv_lo) - inv, y);
   y = rare(~(z < c(2)), y, [&] {
     Pair l = log_pair(z);
-    F q = inv, tail = poly(q * q, pick(kDigammaTailf, kDigammaTaild));
+    F q = inv, tail = poly(q * q, kDigammaTaild);
     F big = l.hi + (l.lo - q * fma(q, tail, c(.5)));
     big = sel(z < inf(), big, z);
-    if (!d) return big;
     F v = z - c(3);
     F mid = c(kDigammaMidd[0]) + poly_low(v, kDigammaMidd);
     return sel(z < c(4), mid, big);
@@ -119,10 +118,10 @@ F Body::digamma(F x) {
     F whole = {e.raw_unary(UnaryOp::round_even, x.s), &e};
     F f = x - whole, q = c(1) / f, ql = q * fma(-f, q, c(1));
     ql = sel(abs(q) < inf(), ql, c(0));
-    F rest = fma(f, poly(f * f, pick(kCotf, kCotd)), -ql);
+    F rest = fma(f, poly(f * f, kCotd), -ql);
     // |f| > 1/4: pi tan(pi (1/2 - |f|))
     F g = c(.5) - abs(f);
-    Coefficients k = pick(kTanpif, kTanpid);
+    Coefficients k = kTanpid;
     F tan = fma(g, c(k[0]), g * poly_low(g * g, k));
     F v = sel(abs(f) > c(.25), y - with_sign(tan, f), (y + rest) - q);
     return sel((f != c(0)) & (x > -inf()), v, nan());

@@ -90,13 +90,15 @@ namespace {
 // Elements of a parallel task: few enough to go round, and runs of memory as
 // long as that allows.
 constexpr int64_t kChunk = 16 << 10, kLongChunk = 256 << 10;
+// Whole lines, for streaming stores.
 int64_t chunk_of(int64_t elements) {
-  return std::clamp(elements / 64, kChunk, kLongChunk);
+  return std::clamp(elements / 64 / 1024 * 1024, kChunk, kLongChunk);
 }
 
 constexpr int64_t kShortRow = 64;  // lanes of a block kernel
 constexpr int64_t kNarrow = 256;   // lanes whose sums stay in registers
 constexpr int64_t kSmall = 256;    // elements of a specialised kernel
+constexpr float kStraight = 128;   // operations of its straight code
 
 class Shaper {
  public:
@@ -315,7 +317,8 @@ class Shaper {
                   : k_.cost <= 150 ? 2
                                    : 1;
     if (!options_.specialise_small) k_.unroll = std::min<uint8_t>(k_.unroll, 4);
-    k_.specialised = options_.specialise_small && size <= kSmall;
+    k_.specialised = options_.specialise_small && size <= kSmall &&
+                     float((size + 15) / 16) * k_.cost <= kStraight;
     if (short_rows()) k_.schedule = Schedule::block;
     choose_streaming();
   }

@@ -88,6 +88,18 @@ void set_signal_check(SignalCheck check) noexcept {
   g_signal_check.store(check, std::memory_order_release);
 }
 
+namespace {
+BlockingHooks g_blocking;
+}
+void set_blocking_hooks(BlockingHooks hooks) noexcept { g_blocking = hooks; }
+
+Blocking::Blocking(bool on) {
+  if (on && g_blocking.enter) state_ = g_blocking.enter();
+}
+Blocking::~Blocking() {
+  if (state_) g_blocking.leave(state_);
+}
+
 const char* last_failure() noexcept { return t_failure ? t_failure.get() : ""; }
 
 void check_status(int status) {

@@ -80,6 +80,24 @@ inline void clear_interrupt(Runtime& rt = default_runtime()) noexcept {
 using SignalCheck = int (*)();
 void set_signal_check(SignalCheck check) noexcept;
 
+// Brackets compilations and long runs: the Python layer lets go of its lock.
+struct BlockingHooks {
+  void* (*enter)() = nullptr;
+  void (*leave)(void*) = nullptr;
+};
+void set_blocking_hooks(BlockingHooks hooks) noexcept;
+
+class Blocking {
+ public:
+  explicit Blocking(bool on);
+  ~Blocking();
+  Blocking(const Blocking&) = delete;
+  Blocking& operator=(const Blocking&) = delete;
+
+ private:
+  void* state_ = nullptr;
+};
+
 // The message of the last kFailed on this thread.
 const char* last_failure() noexcept;
 // Throws for a status that is not kOk: Error(interrupted), or Error(runtime)

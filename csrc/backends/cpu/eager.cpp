@@ -174,6 +174,7 @@ void run_chunks(const Elementwise& e, void* const* operands, int64_t n) {
                  std::min((chunk + 1) * kGrain, c.n));
   };
   Runtime& rt = default_runtime();
+  Blocking blocking(true);
   check_status(rt.parallel_for(&rt, fn, &context, (n + kGrain - 1) / kGrain,
                                int64_t(double(n) * double(e.ns_per_element))));
 }
@@ -313,6 +314,13 @@ void run_reference(const Primitive& p, const Params& params,
   p.eval({p, params, from, to});
 }
 
+// Touches enough memory that other threads should get a turn meanwhile.
+bool is_long(std::span<const Aval> avals) {
+  for (const Aval& a : avals)
+    if (a.nbytes() >= 1 << 16) return true;
+  return false;
+}
+
 void run_program(const Primitive& p, const Params& params,
                  std::span<const Aval> in, const void* const* in_ptrs,
                  std::span<const Aval> out, void* const* out_ptrs) {
@@ -323,6 +331,7 @@ void run_program(const Primitive& p, const Params& params,
   }
   const Executable& e = *found->executable;
   Scratch arena(std::max<size_t>(e.arena_bytes(), 64));
+  Blocking blocking(is_long(in) || is_long(out));
   int status = e.run(in_ptrs, out_ptrs, arena.data(), &default_runtime());
   check_status(status);
   for (size_t j = 0; j < out.size(); ++j)
