@@ -45,11 +45,7 @@ EXCEPTIONS = {
         "Array": "not made by calling the class",
         "ShapeDtypeStruct": "arrays are neither varying nor references",
         "default_backend": "built in",
-        "device_count": "built in",
-        "devices": "built in",
         "jit": "our defaults are None where JAX has markers",
-        "local_device_count": "built in",
-        "local_devices": "built in",
         "vmap": "sum_match is about named axes",
     },
     "cotan.numpy": {
