@@ -301,4 +301,5 @@ PYBIND11_MODULE(_core, m) {
   bind_random(m);
   bind_linalg(m);
   bind_pjrt(m);
+  bind_windows(m);
 }

@@ -18,6 +18,7 @@ void bind_nn(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_linalg(pybind11::module_& m);
 void bind_pjrt(pybind11::module_& m);
+void bind_windows(pybind11::module_& m);
 DType dtype_from(const pybind11::handle& dtype);  // also key dtypes
 
 }  // namespace cotan::python

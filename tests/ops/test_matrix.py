@@ -26,6 +26,7 @@ from tests.ops import (
     shape_cases,
     special_cases,
     unary_cases,
+    window_cases,
 )
 from tests.ops.case import (
     ALL,
@@ -47,6 +48,7 @@ FAMILIES = (
     dot_cases,
     index_cases,
     linalg_cases,
+    window_cases,
     special_cases,
 )
 CASES = [

@@ -292,6 +292,15 @@ std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
   return call;
 }
 
+PlainGemm plan_plain_gemm(const GemmShape& shape, const GemmTypes& types,
+                          const TargetSpec& target) {
+  GemmCall call;
+  call.plan = plan_gemm(shape, types,
+                        gemm_tiling(gemm_target(target), types.compute), 1);
+  find_kernels(call, types, target, FusedEpilogue(), true);
+  return {call.plan, call.kernels};
+}
+
 // ---- running
 
 namespace {

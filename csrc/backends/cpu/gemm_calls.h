@@ -52,4 +52,12 @@ std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
 int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
               const void* rhs, void* out, void* const* epilogue);
 
+// A product without an epilogue on one thread, and its kernels.
+struct PlainGemm {
+  GemmPlan plan;
+  GemmKernels kernels;
+};
+PlainGemm plan_plain_gemm(const GemmShape& shape, const GemmTypes& types,
+                          const TargetSpec& target);
+
 }  // namespace cotan::cpu

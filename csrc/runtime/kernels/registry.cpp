@@ -11,16 +11,20 @@ int scatter_kernel(const KernelCall*);
 int threefry_kernel(const KernelCall*);
 int random_bits_kernel(const KernelCall*);
 int linalg_kernel(const KernelCall*);
+int fft_kernel(const KernelCall*);
+int window_kernel(const KernelCall*);
+int convolution_kernel(const KernelCall*);
 
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "sort",         "cumulative",  "gather", "scatter",
-    "threefry2x32", "random_bits", "linalg",
+    "sort",        "cumulative", "gather", "scatter", "threefry2x32",
+    "random_bits", "linalg",     "fft",    "window",  "convolution",
 };
 constexpr KernelFn kKernels[] = {
     sort_kernel,     cumulative_kernel,  gather_kernel, scatter_kernel,
-    threefry_kernel, random_bits_kernel, linalg_kernel,
+    threefry_kernel, random_bits_kernel, linalg_kernel, fft_kernel,
+    window_kernel,   convolution_kernel,
 };
 static_assert(std::size(kNames) == std::size(kKernels));
 

@@ -11,16 +11,21 @@ Array([3., 3.], dtype=float32)
 
 from cotan._src import absent
 from cotan.lax import (
+    _convolution,
     _elementwise,
+    _fft,
     _missing,
     _reduce,
     _scan,
     _shape,
     _slicing,
+    _windows,
     linalg,
 )
+from cotan.lax._convolution import *  # noqa: F403
 from cotan.lax._elementwise import *  # noqa: F403
 from cotan.lax._elementwise import broadcast_shapes
+from cotan.lax._fft import *  # noqa: F403
 from cotan.lax._missing import *  # noqa: F403
 from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
@@ -41,6 +46,7 @@ from cotan.lax._types import (
     ScatterDimensionNumbers,
     Tolerance,
 )
+from cotan.lax._windows import *  # noqa: F403
 
 __all__ = [
     "AccuracyMode",
@@ -58,12 +64,15 @@ __all__ = [
     "Tolerance",
     "broadcast_shapes",
     "linalg",
+    *_convolution.__all__,
     *_elementwise.__all__,
+    *_fft.__all__,
     *_missing.__all__,
     *_reduce.__all__,
     *_scan.__all__,
     *_shape.__all__,
     *_slicing.__all__,
+    *_windows.__all__,
 ]
 
 

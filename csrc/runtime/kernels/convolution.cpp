@@ -1,0 +1,617 @@
+// The convolution kernel. In f32 and f64 it is a matrix product over patches
+// that are laid out block by block, in cache, and never as a whole: X is
+// [position, K] or [K, position], whichever the operand's memory is copied
+// into by runs, K = taps and channels. Other dtypes, and groups too small for
+// a product, go by loops over rows. Start at convolution_kernel.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/window_attrs.h"
+#include "runtime/kernels/isa.h"
+#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/products.h"
+
+namespace cotan {
+namespace {
+
+constexpr int64_t kBlockBytes = 1 << 18;  // of patches: half of a small L2
+constexpr int64_t kDepth = 1024;          // of a product
+constexpr double kFlopsPerNs = 40;
+
+// An axis of positions or of K, with its steps in two arrays.
+struct Loop {
+  int64_t size;
+  int64_t step;  // in out, or in rhs
+};
+
+struct Geometry {
+  const ConvolutionAttrs& a;
+  size_t rank;  // spatial
+  // place[d][i * kernel + k]: offset in lhs of tap k at position i, or -1
+  std::vector<std::vector<int64_t>> place;
+  int64_t positions = 1, taps = 1;  // spatial ones
+  Dims out_spatial, rhs_spatial;    // strides
+
+  explicit Geometry(const ConvolutionAttrs& attrs)
+      : a(attrs), rank(attrs.in_size.size()), place(rank) {
+    for (size_t d = 0; d < rank; ++d) {
+      positions *= a.out_size[d];
+      taps *= a.kernel_size[d];
+      out_spatial.push_back(a.out_strides[3 + d]);
+      rhs_spatial.push_back(a.rhs_strides[3 + d]);
+      for (int64_t i = 0; i < a.out_size[d]; ++i)
+        for (int64_t k = 0; k < a.kernel_size[d]; ++k) {
+          int64_t at = i * a.strides[d] + k * a.rhs_dilation[d] - a.low[d];
+          bool inside = at >= 0 && at % a.lhs_dilation[d] == 0 &&
+                        at / a.lhs_dilation[d] < a.in_size[d];
+          place[d].push_back(
+              inside ? at / a.lhs_dilation[d] * a.lhs_strides[3 + d] : -1);
+        }
+    }
+  }
+  // Offset in lhs of tap `tap` at spatial position `at`, -1 if outside.
+  int64_t offset(int64_t at, int64_t tap) const {
+    int64_t sum = 0;
+    for (size_t d = rank; d-- > 0;) {
+      int64_t i = at % a.out_size[d], k = tap % a.kernel_size[d];
+      at /= a.out_size[d];
+      tap /= a.kernel_size[d];
+      int64_t p = place[d][size_t(i * a.kernel_size[d] + k)];
+      if (p < 0) return -1;
+      sum += p;
+    }
+    return sum;
+  }
+  static int64_t unravel(int64_t i, const Dims& sizes, const Dims& strides) {
+    int64_t at = 0;
+    for (size_t d = sizes.size(); d-- > 0; i /= sizes[d])
+      at += i % sizes[d] * strides[d];
+    return at;
+  }
+  int64_t out_offset(int64_t at) const {
+    return unravel(at, a.out_size, out_spatial);
+  }
+  int64_t rhs_offset(int64_t tap) const {
+    return unravel(tap, a.kernel_size, rhs_spatial);
+  }
+};
+
+// The step of nested loops, outermost first, that run over equal steps; 0 if
+// they do not.
+int64_t uniform_step(std::initializer_list<const std::vector<Loop>*> lists) {
+  std::vector<Loop> all;
+  for (auto* list : lists)
+    for (const Loop& l : *list)
+      if (l.size > 1) all.push_back(l);
+  if (all.empty()) return 1;
+  int64_t extent = all.back().step;
+  for (size_t i = all.size(); i-- > 0;) {
+    if (all[i].step != extent) return 0;
+    extent *= all[i].size;
+  }
+  return all.back().step;
+}
+
+enum class Inner { channel, batch, row };
+
+template <class T>
+class ByProducts {
+ public:
+  ByProducts(const KernelCall* call, const Geometry& g)
+      : call_(call), g_(g), a_(g.a) {
+    const Dims& l = a_.lhs_strides;
+    inner_ = l[2] == 1 && a_.in_channels > 1 ? Inner::channel
+             : l[0] == 1 && a_.batch > 1     ? Inner::batch
+                                             : Inner::row;
+    if (inner_ == Inner::row && g_.rank > 0 && l[2 + g_.rank] != 1 && l[2] == 1)
+      inner_ = Inner::channel;
+    depth_ = g.taps * a_.in_channels;
+    count_ = g.positions * a_.batch;
+    find_weights();
+    find_result();
+    block_k_ = std::min(depth_, kDepth);
+    block_p_ = std::clamp<int64_t>(
+        kBlockBytes / int64_t(sizeof(T)) / std::max<int64_t>(block_k_, 1), 32,
+        4096);
+    block_p_ = std::min(block_p_ / 32 * 32, count_);
+    make_products();
+  }
+
+  int run() {
+    int64_t blocks = (count_ + block_p_ - 1) / block_p_;
+    double flops = 2.0 * double(count_) * double(depth_) *
+                   double(a_.out_channels) * double(a_.groups);
+    std::atomic<bool> failed{false};
+    int s =
+        parallel_chunks(call_->rt, a_.groups * blocks,
+                        int64_t(flops / kFlopsPerNs) + 1000, [&](int64_t c) {
+                          try {
+                            run_block(c / blocks, c % blocks * block_p_);
+                          } catch (...) {
+                            failed = true;
+                          }
+                        });
+    if (failed) throw std::bad_alloc();
+    return s;
+  }
+
+ private:
+  bool position_major() const { return inner_ == Inner::channel; }
+
+  // rhs of a group as [K, out channel] by two steps, or a copy.
+  void find_weights() {
+    const Dims& r = a_.rhs_strides;
+    std::vector<Loop> taps, channel = {{a_.in_channels, r[2]}};
+    for (size_t d = 0; d < g_.rank; ++d)
+      taps.push_back({a_.kernel_size[d], r[3 + d]});
+    w_k_ = position_major() ? uniform_step({&taps, &channel})
+                            : uniform_step({&channel, &taps});
+    w_o_ = r[0];
+    w_group_ = r[1];
+    weights_ = static_cast<const T*>(call_->in[1]);
+    if (w_k_ != 0 && (w_k_ == 1 || w_o_ == 1)) return;
+    copy_.resize(size_t(a_.groups * depth_ * a_.out_channels));
+    T* to = copy_.data();
+    for (int64_t g = 0; g < a_.groups; ++g)
+      for (int64_t k = 0; k < depth_; ++k) {
+        int64_t tap = position_major() ? k / a_.in_channels : k % g_.taps;
+        int64_t c = position_major() ? k % a_.in_channels : k / g_.taps;
+        const T* from = weights_ + g * r[1] + c * r[2] + g_.rhs_offset(tap);
+        for (int64_t o = 0; o < a_.out_channels; ++o) *to++ = from[o * r[0]];
+      }
+    weights_ = copy_.data();
+    w_k_ = a_.out_channels;
+    w_o_ = 1;
+    w_group_ = depth_ * a_.out_channels;
+  }
+
+  // How the product can be written in place: [position, channel] or [channel,
+  // position]; else through a copy of the block.
+  void find_result() {
+    const Dims& s = a_.out_strides;
+    std::vector<Loop> batch = {{a_.batch, s[0]}}, spatial;
+    for (size_t d = 0; d < g_.rank; ++d)
+      spatial.push_back({a_.out_size[d], s[3 + d]});
+    pitch_ = inner_ == Inner::batch ? uniform_step({&spatial, &batch})
+                                    : uniform_step({&batch, &spatial});
+    rows_are_positions_ = s[2] == 1 || a_.out_channels == 1;
+    in_place_ = rows_are_positions_ ? pitch_ != 0 : pitch_ == 1;
+    if (!in_place_) rows_are_positions_ = true;
+  }
+
+  int64_t batch_of(int64_t p) const {
+    return inner_ == Inner::batch ? p % a_.batch : p / g_.positions;
+  }
+  int64_t spatial_of(int64_t p) const {
+    return inner_ == Inner::batch ? p / a_.batch : p % g_.positions;
+  }
+  int64_t result_offset(int64_t p) const {
+    return batch_of(p) * a_.out_strides[0] + g_.out_offset(spatial_of(p));
+  }
+
+  // ---- patches
+
+  // [position][K], K = (tap, channel); ld: row length
+  void position_rows(const T* x, int64_t p0, int64_t np, int64_t k0, int64_t nk,
+                     T* to) const {
+    int64_t cs = a_.lhs_strides[2], channels = a_.in_channels;
+    for (int64_t p = p0; p < p0 + np; ++p, to += nk) {
+      const T* image = x + batch_of(p) * a_.lhs_strides[0];
+      int64_t at = spatial_of(p);
+      for (int64_t k = k0; k < k0 + nk;) {
+        int64_t tap = k / channels, c = k % channels;
+        int64_t n = std::min(channels - c, k0 + nk - k);
+        int64_t off = g_.offset(at, tap);
+        T* row = to + (k - k0);
+        if (off < 0) {
+          std::fill(row, row + n, T(0));
+        } else {
+          // Taps that follow each other in memory are one run.
+          int64_t end = off + channels;
+          while (cs == 1 && k + n < k0 + nk && (tap + 1) % last_kernel() != 0 &&
+                 g_.offset(at, tap + 1) == end) {
+            int64_t more = std::min(channels, k0 + nk - k - n);
+            n += more, end += channels, ++tap;
+            if (more < channels) break;
+          }
+          const T* from = image + off + c * cs;
+          if (cs == 1)
+            std::memcpy(row, from, size_t(n) * sizeof(T));
+          else
+            for (int64_t i = 0; i < n; ++i) row[i] = from[i * cs];
+        }
+        k += n;
+      }
+    }
+  }
+  int64_t last_kernel() const {
+    return g_.rank ? a_.kernel_size[g_.rank - 1] : 1;
+  }
+
+  // [K][position], K = (channel, tap)
+  void depth_rows(const T* x, int64_t p0, int64_t np, int64_t k0, int64_t nk,
+                  T* to) const {
+    int64_t width = inner_ == Inner::batch ? a_.batch
+                    : g_.rank              ? a_.out_size[g_.rank - 1]
+                                           : 1;
+    for (int64_t k = k0; k < k0 + nk; ++k, to += np) {
+      const T* channel = x + k / g_.taps * a_.lhs_strides[2];
+      int64_t tap = k % g_.taps;
+      for (int64_t p = p0; p < p0 + np;) {
+        int64_t first = p % width, n = std::min(width - first, p0 + np - p);
+        T* run = to + (p - p0);
+        if (inner_ == Inner::batch)
+          batch_run(channel, p / width, tap, first, n, run);
+        else
+          row_run(channel, p, tap, first, n, run);
+        p += n;
+      }
+    }
+  }
+  void batch_run(const T* x, int64_t at, int64_t tap, int64_t first, int64_t n,
+                 T* to) const {
+    int64_t off = g_.offset(at, tap), step = a_.lhs_strides[0];
+    if (off < 0) return std::fill_n(to, n, T(0)), void();
+    const T* from = x + off + first * step;
+    if (step == 1)
+      std::memcpy(to, from, size_t(n) * sizeof(T));
+    else
+      for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+  }
+  // Positions first.. of a row of the last spatial dimension.
+  void row_run(const T* x, int64_t p, int64_t tap, int64_t first, int64_t n,
+               T* to) const {
+    const T* image = x + batch_of(p) * a_.lhs_strides[0];
+    if (g_.rank == 0) return std::fill_n(to, n, image[0]), void();
+    size_t d = g_.rank - 1;
+    int64_t kernel = a_.kernel_size[d], last = tap % kernel;
+    int64_t rest = 0, at = spatial_of(p) / a_.out_size[d], t = tap / kernel;
+    for (size_t e = d; e-- > 0;) {
+      int64_t place = g_.place[e][size_t(
+          at % a_.out_size[e] * a_.kernel_size[e] + t % a_.kernel_size[e])];
+      at /= a_.out_size[e];
+      t /= a_.kernel_size[e];
+      if (place < 0) return std::fill_n(to, n, T(0)), void();
+      rest += place;
+    }
+    const int64_t* place = g_.place[d].data() + last;
+    if (a_.strides[d] == 1 && a_.lhs_dilation[d] == 1 &&
+        a_.lhs_strides[3 + d] == 1) {
+      int64_t shift = last * a_.rhs_dilation[d] - a_.low[d];
+      int64_t lo = std::clamp<int64_t>(-shift - first, 0, n);
+      int64_t hi = std::clamp<int64_t>(a_.in_size[d] - shift - first, lo, n);
+      std::fill(to, to + lo, T(0));
+      std::memcpy(to + lo, image + rest + shift + first + lo,
+                  size_t(hi - lo) * sizeof(T));
+      std::fill(to + hi, to + n, T(0));
+      return;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t at_i = place[(first + i) * kernel];
+      to[i] = at_i < 0 ? T(0) : image[rest + at_i];
+    }
+  }
+
+  // ---- one block of positions of one group
+
+  void run_block(int64_t group, int64_t p0) {
+    int64_t np = std::min(block_p_, count_ - p0), out = a_.out_channels;
+    const T* x =
+        static_cast<const T*>(call_->in[0]) + group * a_.lhs_strides[1];
+    T* y = static_cast<T*>(call_->out[0]) + group * a_.out_strides[1];
+    std::unique_ptr<T[]> patches(new T[size_t(np * block_k_) + 1]);
+    std::unique_ptr<T[]> result;
+    T* c = y;
+    if (in_place_) {
+      c += rows_are_positions_ ? p0 * pitch_ : p0;
+    } else {
+      result.reset(new T[size_t(np * out)]);
+      c = result.get();
+    }
+    for (int64_t k = 0; k == 0 || k < depth_; k += block_k_) {
+      int64_t nk = std::min(block_k_, depth_ - k);
+      if (position_major())
+        position_rows(x, p0, np, k, nk, patches.get());
+      else
+        depth_rows(x, p0, np, k, nk, patches.get());
+      multiply(patches.get(), np, nk, weights_ + group * w_group_ + k * w_k_, c,
+               k > 0);
+    }
+    if (in_place_) return;
+    for (int64_t p = 0; p < np; ++p) {
+      T* to = y + result_offset(p0 + p);
+      for (int64_t o = 0; o < out; ++o)
+        to[o * a_.out_strides[2]] = c[p * out + o];
+    }
+  }
+
+  Product product_of(int64_t np, int64_t nk, bool accumulate) const {
+    int64_t x_p = position_major() ? nk : 1, x_k = position_major() ? 1 : np;
+    Product p;
+    p.dtype = sizeof(T) == 8 ? DType::f64 : DType::f32;
+    p.k = nk;
+    p.accumulate = accumulate;
+    if (rows_are_positions_) {
+      p.m = np, p.n = a_.out_channels;
+      p.a_row = x_p, p.a_k = x_k, p.b_k = w_k_, p.b_col = w_o_;
+      p.c_row = in_place_ ? pitch_ : a_.out_channels;
+    } else {
+      p.m = a_.out_channels, p.n = np;
+      p.a_row = w_o_, p.a_k = w_k_, p.b_k = x_k, p.b_col = x_p;
+      p.c_row = a_.out_strides[2];
+    }
+    return p;
+  }
+
+  // Products may have to be compiled, which is for the caller's thread: the
+  // workers find all of them made.
+  void make_products() {
+    int64_t tail = count_ % block_p_;
+    for (int64_t np : {block_p_, tail ? tail : block_p_})
+      for (int64_t k = 0; k == 0 || k < depth_; k += block_k_) {
+        int64_t nk = std::min(block_k_, depth_ - k);
+        if (find(np, nk, k > 0)) continue;
+        products_.push_back(
+            {np, nk, k > 0, make_product(product_of(np, nk, k > 0))});
+      }
+  }
+  const ProductRunner* find(int64_t np, int64_t nk, bool accumulate) const {
+    for (const Made& m : products_)
+      if (m.np == np && m.nk == nk && m.accumulate == accumulate)
+        return m.runner.get();
+    return nullptr;
+  }
+
+  void multiply(const T* x, int64_t np, int64_t nk, const T* w, T* c,
+                bool accumulate) const {
+    const void *left = x, *right = w;
+    if (!rows_are_positions_) std::swap(left, right);
+    const ProductRunner* product = find(np, nk, accumulate);
+    int64_t bytes = product->scratch_bytes();
+    std::unique_ptr<char[]> scratch(bytes ? new char[size_t(bytes) + 64]
+                                          : nullptr);
+    auto at =
+        (reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63);
+    product->run(left, right, c, reinterpret_cast<void*>(at));
+  }
+
+  struct Made {
+    int64_t np, nk;
+    bool accumulate;
+    std::shared_ptr<const ProductRunner> runner;
+  };
+  const KernelCall* call_;
+  const Geometry& g_;
+  const ConvolutionAttrs& a_;
+  Inner inner_;
+  int64_t depth_, count_, block_k_, block_p_;
+  std::vector<T> copy_;
+  const T* weights_;
+  int64_t w_k_, w_o_, w_group_;
+  int64_t pitch_;
+  bool rows_are_positions_, in_place_;
+  std::vector<Made> products_;
+};
+
+// ---- loops over rows
+
+template <class T>
+auto widened(T x) {
+  if constexpr (std::is_same_v<T, f16_t> || std::is_same_v<T, bf16_t>)
+    return to_float(x);
+  else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+    return uint64_t(x);  // sums wrap
+  else
+    return x;
+}
+template <class T, class W>
+T narrowed(W x) {
+  if constexpr (std::is_same_v<T, f16_t>)
+    return to_f16(x);
+  else if constexpr (std::is_same_v<T, bf16_t>)
+    return to_bf16(x);
+  else
+    return T(x);
+}
+template <class W>
+W multiply_add(W sum, W x, W y) {
+  if constexpr (std::is_same_v<W, bool>)
+    return sum || (x && y);
+  else
+    return sum + x * y;
+}
+
+// out[0, n) of a row that holds one position in each dimension but the last.
+template <class T>
+struct Rows {
+  const KernelCall* call;
+  const Geometry& g;
+
+  // Items: (batch, group, channel, all spatial dimensions but the last).
+  void run(int64_t item) const {
+    using W = decltype(widened(T()));
+    const ConvolutionAttrs& a = g.a;
+    size_t d = g.rank - 1;
+    int64_t width = g.rank ? a.out_size[d] : 1;
+    int64_t outer = g.positions / width;
+    int64_t at = item % outer * width, rest = item / outer;
+    int64_t o = rest % a.out_channels;
+    rest /= a.out_channels;
+    int64_t group = rest % a.groups, n = rest / a.groups;
+    auto* x = static_cast<const T*>(call->in[0]) + n * a.lhs_strides[0] +
+              group * a.lhs_strides[1];
+    auto* w = static_cast<const T*>(call->in[1]) + o * a.rhs_strides[0] +
+              group * a.rhs_strides[1];
+    auto* y = static_cast<T*>(call->out[0]) + n * a.out_strides[0] +
+              group * a.out_strides[1] + o * a.out_strides[2] +
+              g.out_offset(at);
+    std::vector<W> sums(size_t(width), W(0));
+    std::vector<int64_t> places(static_cast<size_t>(width));
+    for (int64_t tap = 0; tap < g.taps; ++tap) {
+      bool any = false;
+      for (int64_t i = 0; i < width; ++i) {
+        places[size_t(i)] = g.offset(at + i, tap);
+        any |= places[size_t(i)] >= 0;
+      }
+      if (!any) continue;
+      const T* weight = w + g.rhs_offset(tap);
+      for (int64_t c = 0; c < a.in_channels; ++c) {
+        W f = widened(weight[c * a.rhs_strides[2]]);
+        const T* channel = x + c * a.lhs_strides[2];
+        for (int64_t i = 0; i < width; ++i)
+          if (places[size_t(i)] >= 0)
+            sums[size_t(i)] = multiply_add<W>(
+                sums[size_t(i)], widened(channel[places[size_t(i)]]), f);
+      }
+    }
+    int64_t step = g.rank ? a.out_strides[3 + d] : 1;
+    for (int64_t i = 0; i < width; ++i)
+      y[i * step] = narrowed<T>(sums[size_t(i)]);
+  }
+};
+
+template <class T>
+int run_rows(const KernelCall* call, const Geometry& g) {
+  const ConvolutionAttrs& a = g.a;
+  int64_t width = g.rank ? a.out_size[g.rank - 1] : 1;
+  int64_t items = a.batch * a.groups * a.out_channels * (g.positions / width);
+  double ns = 1.5 * double(width * g.taps * a.in_channels) + 50;
+  int64_t grain = std::max<int64_t>(1, int64_t(2e4 / ns));
+  int64_t chunks = (items + grain - 1) / grain;
+  Rows<T> rows{call, g};
+  std::atomic<bool> failed{false};
+  int s = parallel_chunks(
+      call->rt, chunks, int64_t(ns * double(items)), [&](int64_t c) {
+        try {
+          for (int64_t i = c * grain; i < std::min(items, (c + 1) * grain); ++i)
+            rows.run(i);
+        } catch (...) {
+          failed = true;
+        }
+      });
+  if (failed) throw std::bad_alloc();
+  return s;
+}
+
+// ---- one channel a group, groups side by side (depthwise, channels last)
+
+template <class T>
+COTAN_INLINE void lanes_at(const Geometry& g, const T* x, const T* w, T* y,
+                           int64_t at) {
+  constexpr int64_t kBlock = 64;
+  for (int64_t b = 0; b < g.a.groups; b += kBlock) {
+    int64_t n = std::min(kBlock, g.a.groups - b);
+    T sums[kBlock] = {};
+    for (int64_t tap = 0; tap < g.taps; ++tap) {
+      int64_t off = g.offset(at, tap);
+      if (off < 0) continue;
+      const T *p = x + off + b, *f = w + g.rhs_offset(tap) + b;
+      for (int64_t i = 0; i < n; ++i) sums[i] += p[i] * f[i];
+    }
+    for (int64_t i = 0; i < n; ++i) y[b + i] = sums[i];
+  }
+}
+COTAN_MULTIVERSION void lanes(const Geometry& g, const float* x, const float* w,
+                              float* y, int64_t at) {
+  lanes_at(g, x, w, y, at);
+}
+COTAN_MULTIVERSION void lanes(const Geometry& g, const double* x,
+                              const double* w, double* y, int64_t at) {
+  lanes_at(g, x, w, y, at);
+}
+
+template <class T>
+int run_lanes(const KernelCall* call, const Geometry& g) {
+  const ConvolutionAttrs& a = g.a;
+  int64_t items = a.batch * g.positions;
+  double ns = 0.2 * double(a.groups * g.taps) + 10.0 * double(g.taps);
+  int64_t grain = std::max<int64_t>(1, int64_t(2e4 / ns));
+  auto* x = static_cast<const T*>(call->in[0]);
+  auto* w = static_cast<const T*>(call->in[1]);
+  auto* y = static_cast<T*>(call->out[0]);
+  return parallel_chunks(
+      call->rt, (items + grain - 1) / grain, int64_t(ns * double(items)),
+      [&](int64_t c) {
+        for (int64_t i = c * grain; i < std::min(items, (c + 1) * grain); ++i) {
+          int64_t n = i / g.positions, at = i % g.positions;
+          lanes(g, x + n * a.lhs_strides[0], w,
+                y + n * a.out_strides[0] + g.out_offset(at), at);
+        }
+      });
+}
+
+template <class T>
+int run_floats(const KernelCall* call, const Geometry& g) {
+  const ConvolutionAttrs& a = g.a;
+  if (a.in_channels == 1 && a.out_channels == 1 && a.lhs_strides[1] == 1 &&
+      a.rhs_strides[1] == 1 && a.out_strides[1] == 1 && a.groups > 1)
+    return run_lanes<T>(call, g);
+  if (a.groups > 1 && a.in_channels * a.out_channels * g.taps < 128)
+    return run_rows<T>(call, g);
+  return ByProducts<T>(call, g).run();
+}
+
+}  // namespace
+
+int convolution_kernel(const KernelCall* call) {
+  auto a = decode_attrs<ConvolutionAttrs>(call->attrs);
+  try {
+    Geometry g(a);
+    if (a.batch * a.groups * a.out_channels * g.positions == 0) return kOk;
+    if (a.dtype == DType::f32) return run_floats<float>(call, g);
+    if (a.dtype == DType::f64) return run_floats<double>(call, g);
+    return visit_dtype(a.dtype, [&]<class T>() -> int {
+      if constexpr (std::is_floating_point_v<T>)
+        return kOk;
+      else
+        return run_rows<T>(call, g);
+    });
+  } catch (const std::exception& e) {
+    return call->rt->fail(call->rt, e.what());
+  }
+}
+
+// ---- products without a backend
+
+namespace {
+
+std::atomic<ProductFactory> factory{nullptr};
+
+template <class T>
+class PlainProduct final : public ProductRunner {
+ public:
+  explicit PlainProduct(const Product& p) : p_(p) {}
+  int64_t scratch_bytes() const override { return 0; }
+  void run(const void* a, const void* b, void* c, void*) const override {
+    auto *x = static_cast<const T*>(a), *w = static_cast<const T*>(b);
+    for (int64_t i = 0; i < p_.m; ++i) {
+      T* row = static_cast<T*>(c) + i * p_.c_row;
+      if (!p_.accumulate) std::fill(row, row + p_.n, T(0));
+      for (int64_t k = 0; k < p_.k; ++k) {
+        T f = x[i * p_.a_row + k * p_.a_k];
+        for (int64_t j = 0; j < p_.n; ++j)
+          row[j] += f * w[k * p_.b_k + j * p_.b_col];
+      }
+    }
+  }
+
+ private:
+  Product p_;
+};
+
+}  // namespace
+
+void set_product_factory(ProductFactory f) noexcept { factory.store(f); }
+
+std::shared_ptr<const ProductRunner> make_product(const Product& p) {
+  ProductFactory f = factory.load();
+  if (auto made = f ? f(p) : nullptr) return made;
+  if (p.dtype == DType::f64) return std::make_shared<PlainProduct<double>>(p);
+  return std::make_shared<PlainProduct<float>>(p);
+}
+
+}  // namespace cotan
