@@ -98,7 +98,7 @@ int64_t chunk_of(int64_t elements) {
 constexpr int64_t kShortRow = 64;  // lanes of a block kernel
 constexpr int64_t kNarrow = 256;   // lanes whose sums stay in registers
 constexpr int64_t kSmall = 256;    // elements of a specialised kernel
-constexpr float kStraight = 128;   // operations of its straight code
+constexpr float kStraight = 64;    // operations of its straight code
 
 class Shaper {
  public:
