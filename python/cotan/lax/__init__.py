@@ -20,6 +20,7 @@ from cotan.lax import (
     _shape,
     _slicing,
     _windows,
+    _special,
     linalg,
 )
 from cotan.lax._convolution import *  # noqa: F403
@@ -31,6 +32,7 @@ from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
 from cotan.lax._slicing import *  # noqa: F403
+from cotan.lax._special import *  # noqa: F403
 from cotan.lax._types import (
     AccuracyMode,
     ConvDimensionNumbers,
@@ -73,6 +75,7 @@ __all__ = [
     *_shape.__all__,
     *_slicing.__all__,
     *_windows.__all__,
+    *_special.__all__,
 ]
 
 

@@ -31,17 +31,6 @@ _GROUPS = {
         "pswapaxes",
         "ragged_all_to_all",
     ),
-    "special functions with loops are": (
-        "bessel_i0e",
-        "bessel_i1e",
-        "betainc",
-        "igamma",
-        "igamma_grad_a",
-        "igammac",
-        "polygamma",
-        "random_gamma_grad",
-        "zeta",
-    ),
     "this product is": (
         "ragged_dot",
         "ragged_dot_general",

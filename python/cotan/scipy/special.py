@@ -18,24 +18,23 @@ from cotan.lax._types import is_inexact
 from cotan.nn import log_softmax as _log_softmax
 from cotan.nn import logsumexp
 from cotan.nn import softmax as _softmax
+from cotan.scipy._integrals import (
+    bernoulli,
+    bessel_jn,
+    dawsn,
+    erfcx,
+    exp1,
+    expi,
+    expn,
+    owens_t,
+    spence,
+)
 
 _NOT_YET = [
-    "bernoulli",
-    "bessel_jn",
-    "betainc",
-    "dawsn",
-    "erfcx",
-    "exp1",
-    "expi",
-    "expn",
     "fresnel",
-    "gammainc",
-    "gammaincc",
     "hyp1f1",
     "hyp2f1",
-    "owens_t",
     "sici",
-    "spence",
     "sph_harm_y",
     "wofz",
 ]
@@ -43,19 +42,29 @@ globals().update({n: _missing(n, "this function is") for n in _NOT_YET})
 
 __all__ = [
     *_NOT_YET,
+    "bernoulli",
+    "bessel_jn",
     "beta",
+    "betainc",
     "betaln",
     "boxcox",
     "boxcox1p",
     "comb",
+    "dawsn",
     "digamma",
     "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
+    "exp1",
+    "expi",
     "expit",
+    "expn",
     "factorial",
     "gamma",
+    "gammainc",
+    "gammaincc",
     "gammaln",
     "gammasgn",
     "i0",
@@ -71,10 +80,12 @@ __all__ = [
     "multigammaln",
     "ndtr",
     "ndtri",
+    "owens_t",
     "poch",
     "polygamma",
     "rel_entr",
     "softmax",
+    "spence",
     "xlog1py",
     "xlogy",
     "zeta",
@@ -178,6 +189,21 @@ def poch(z, m):
     return _where(lax.eq(m, 0.0), lax.full_like(ratio, 1), ratio)
 
 
+def gammainc(a, x):
+    """The regularised lower incomplete gamma function."""
+    return lax.igamma(*_real("gammainc", a, x))
+
+
+def gammaincc(a, x):
+    """The regularised upper incomplete gamma function."""
+    return lax.igammac(*_real("gammaincc", a, x))
+
+
+def betainc(a, b, x):
+    """The regularised incomplete beta function. Differentiable in a, b, x."""
+    return lax.betainc(*_real("betainc", a, b, x))
+
+
 def factorial(n, exact: bool = False):
     """gamma(n + 1), 0 for negative n."""
     if exact:
@@ -267,7 +293,11 @@ def polygamma(n, x):
             "Argument `n` to polygamma must be of integer type. Got dtype "
             f"{n.dtype}."
         )
-    n, x = _real("polygamma", n, x)
+    return polygamma_of_floats(*_real("polygamma", n, x))
+
+
+def polygamma_of_floats(n, x):
+    """polygamma of float arrays."""
     sign = _where(lax.eq(lax.rem(n, 2.0), 0.0), -1.0, lax.full_like(n, 1))
     value = sign * lax.exp(lax.lgamma(n + 1.0)) * zeta(n + 1.0, x)
     return _where(lax.eq(n, 0.0), lax.digamma(x), value)
