@@ -116,7 +116,7 @@ def test_every_primitive_compiles(topology, case):
             pytest.skip("no such type on a TPU")
         lowered = cotan.jit(lambda *a: case.call(*a)).lower(*xs)
         if case.primitive in device.NO_STABLEHLO:
-            with pytest.raises(NotImplementedError, match=case.primitive):
+            with pytest.raises(NotImplementedError, match="as StableHLO"):
                 lowered.as_text("stablehlo")
             return
     compiled = lowered.compile(topology=topology("v5e:2x2"))

@@ -70,7 +70,7 @@ def test_every_primitive_parses(case, parse):
         for dtype in case.dtypes:
             xs = arrays(case.make(dtype))
             if case.primitive in device.NO_STABLEHLO:
-                with pytest.raises(NotImplementedError, match=case.primitive):
+                with pytest.raises(NotImplementedError, match="as StableHLO"):
                     text_of(lambda *a: case.call(*a), *xs)
                 continue
             parse(text_of(lambda *a: case.call(*a), *xs))
