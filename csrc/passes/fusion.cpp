@@ -125,8 +125,10 @@ bool Fuser::cycle(int32_t host, int32_t v) {
   };
   for (const Demand& d : plan(v).demands)
     if (reaches(p_.find(d.group))) return true;
+  // A user reads v before it does anything else: a product, say, whose
+  // epilogue takes v too.
   for (int32_t u : plan(v).users)
-    if (reaches(p_.find(u))) return true;
+    if (p_.find(u) == host || reaches(p_.find(u))) return true;
   return false;
 }
 
@@ -171,6 +173,7 @@ void Fuser::process(int32_t i) {
       return dot_op(i);
     case FlowKind::kernel:
     case FlowKind::eval:
+    case FlowKind::control:
       return opaque_op(i);
   }
 }
