@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
 
 #include "api/program.h"
 #include "backends/cpu/compile_stats.h"
@@ -113,7 +115,68 @@ Values run_eager_on(Device* device, const Primitive& p,
   return values;
 }
 
+// ---- control flow outside of jit: compiled like a jit of that one operation
+
+struct ControlKey {
+  const Primitive* prim;
+  Params params;
+  Avals in;
+  bool operator==(const ControlKey& o) const {
+    return prim == o.prim && in == o.in && params == o.params;
+  }
+};
+struct ControlKeyHash {
+  size_t operator()(const ControlKey& k) const {
+    uint64_t h = hash_mix(reinterpret_cast<uint64_t>(k.prim), k.params.hash());
+    for (const Aval& a : k.in) h = a.hash(h);
+    return h;
+  }
+};
+struct ControlTable {
+  std::mutex mutex;
+  std::unordered_map<ControlKey, Ref<JitProgram>, ControlKeyHash> programs;
+};
+ControlTable& control_table() {
+  static auto* t = new ControlTable();  // outlives static destructors
+  return *t;
+}
+
+Ref<JitProgram> control_program(const Primitive& p, const Params& params,
+                                Avals in) {
+  constexpr size_t kLimit = 1024;
+  ControlTable& t = control_table();
+  ControlKey key{&p, params, std::move(in)};
+  std::lock_guard lock(t.mutex);
+  if (auto it = t.programs.find(key); it != t.programs.end()) return it->second;
+  auto j = make_ref<Jaxpr>();
+  Eqn e;
+  e.prim = &p;
+  e.params = params;
+  for (const Aval& a : key.in) {
+    Var v = j->new_var(a);
+    j->in.push_back(v);
+    e.in.push_back(Atom::var(v));
+  }
+  for (const Aval& a : p.type({p, key.in, params})) {
+    Var v = j->new_var(a);
+    e.out.push_back(v);
+    j->out.push_back(Atom::var(v));
+  }
+  if (p.effects) j->effects = p.effects(params);
+  j->eqns.push_back(std::move(e));
+  auto program =
+      make_ref<JitProgram>(TracedGraph{j, {}}, std::vector<bool>{}, p.name);
+  if (t.programs.size() >= kLimit) t.programs.clear();
+  t.programs.emplace(std::move(key), program);
+  return program;
+}
+
 }  // namespace
+
+void clear_control_programs() {
+  std::lock_guard lock(control_table().mutex);
+  control_table().programs.clear();
+}
 
 bool set_interpreting(bool on) { return interpret_flag().exchange(on); }
 
@@ -134,6 +197,8 @@ Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated,
 
 Values run_eager(const Primitive& p, std::span<const Value> x,
                  const Params& params) {
+  if (p.control && !interpreting())
+    return control_program(p, params, avals_of(x))->run(x);
   if (p.impl) return p.impl(params, x);
   if (placement_matters()) [[unlikely]] {
     Device* device = placement(x);

@@ -15,6 +15,9 @@ Ref<Executable> compile(const JaxprRef& j, const std::vector<bool>& donated,
 Values run_eager(const Primitive& p, std::span<const Value> x,
                  const Params& params);
 
+// Forgets the programs of control flow outside of jit.
+void clear_control_programs();
+
 // Asked between phases of a compilation: true abandons it.
 void set_compile_interrupt_check(bool (*check)()) noexcept;
 

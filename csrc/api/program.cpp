@@ -16,9 +16,28 @@ CompileStats& compile_counters() {
 
 namespace {
 
-// Touches enough memory that other threads should get a turn meanwhile.
+bool is_long_running(const Jaxpr& j);
+
+// A loop of many or of unknown length, or one that holds such work.
+bool loops_long(const Eqn& e) {
+  constexpr int64_t kTrips = 1000;
+  if (e.prim->inlined) {
+    JaxprRef inner = e.prim->inlined(e.params);
+    return inner && is_long_running(*inner);
+  }
+  if (!e.prim->control) return false;
+  Control c = e.prim->control(e.params);
+  for (const JaxprRef& j : c.cases)
+    if (is_long_running(*j)) return true;
+  return c.body && (c.cond || c.trips >= kTrips || is_long_running(*c.body));
+}
+
+// Touches enough memory, or loops for so long, that other threads should get a
+// turn meanwhile.
 bool is_long_running(const Jaxpr& j) {
   constexpr int64_t kBytes = 1 << 16;
+  for (const Eqn& e : j.eqns)
+    if (loops_long(e)) return true;
   int64_t bytes = 0;
   for (const Aval& a : j.avals) bytes += std::min(a.nbytes(), kBytes);
   return bytes >= kBytes;

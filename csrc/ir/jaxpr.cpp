@@ -131,6 +131,64 @@ DceResult dce(const Jaxpr& j, const std::vector<bool>& used_outputs,
   return result;
 }
 
+JaxprRef rearranged(const Jaxpr& j, std::span<const NewInput> in,
+                    std::span<const size_t> out) {
+  auto r = make_ref<Jaxpr>(j);
+  r->in.clear();
+  r->out.clear();
+  for (const NewInput& n : in)
+    r->in.push_back(n.from >= 0 ? j.in[size_t(n.from)] : r->new_var(n.aval));
+  for (size_t k : out) r->out.push_back(j.out[k]);
+  return r;
+}
+
+Hoisted hoist_invariants(const Jaxpr& j, const std::vector<bool>& invariant,
+                         bool keep_views) {
+  std::vector<bool> fixed(j.avals.size());
+  for (size_t i = 0; i < j.in.size(); ++i)
+    fixed[size_t(j.in[i])] = invariant[i];
+  auto prologue = make_ref<Jaxpr>(j), body = make_ref<Jaxpr>(j);
+  prologue->in.clear();
+  prologue->out.clear();
+  prologue->eqns.clear();
+  prologue->effects = kPure;
+  body->eqns.clear();
+  for (size_t i = 0; i < j.in.size(); ++i)
+    if (invariant[i]) prologue->in.push_back(j.in[i]);
+  std::vector<bool> made(j.avals.size());  // by the prologue
+  for (const Eqn& e : j.eqns) {
+    bool moves = !e.prim->effects || e.prim->effects(e.params) == kPure;
+    // What has no operand (iota) is cheaper where it is used.
+    bool any = false;
+    for (Atom a : e.in) {
+      moves &= !a.is_var() || fixed[size_t(a.id)];
+      any |= a.is_var();
+    }
+    if (!moves || !any) {
+      body->eqns.push_back(e);
+      continue;
+    }
+    prologue->eqns.push_back(e);
+    bool both = keep_views && e.prim->view;
+    if (both) body->eqns.push_back(e);
+    for (Var v : e.out) {
+      fixed[size_t(v)] = true;
+      made[size_t(v)] = !both;
+    }
+  }
+  auto cross = [&](Atom a) {
+    if (!a.is_var() || !made[size_t(a.id)]) return;
+    made[size_t(a.id)] = false;
+    prologue->out.push_back(a);
+    body->in.push_back(a.as_var());
+  };
+  for (const Eqn& e : body->eqns)
+    for (Atom a : e.in) cross(a);
+  for (Atom a : body->out) cross(a);
+  if (prologue->out.empty()) return {};
+  return {prologue, body};
+}
+
 // ---- the checker
 
 namespace {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,24 @@ struct DceResult {
 };
 DceResult dce(const Jaxpr& j, const std::vector<bool>& used_outputs,
               bool drop_unused_inputs);
+
+// The same program with other inputs and outputs: `from` is an input of j, or
+// -1 for an unused one of type `aval`. Inputs that are left out must be unused.
+struct NewInput {
+  int64_t from = -1;
+  Aval aval = {};
+};
+JaxprRef rearranged(const Jaxpr& j, std::span<const NewInput> in,
+                    std::span<const size_t> out);
+// Splits off the pure equations that depend only on the marked inputs:
+// `prologue` maps those inputs to what `body` takes after its own inputs.
+// Null if there are none. With `keep_views` the body makes its views (free
+// where they fuse) itself.
+struct Hoisted {
+  JaxprRef prologue, body;
+};
+Hoisted hoist_invariants(const Jaxpr& j, const std::vector<bool>& invariant,
+                         bool keep_views);
 
 // Throws an internal error that names the first violated rule: variables are
 // defined once and before use, every equation's outputs have the types that

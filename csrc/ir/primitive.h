@@ -5,7 +5,7 @@
 // Start with `type` (all validation), `eval` (the reference), `jvp`,
 // `transpose` (iff linear in an operand) and `batch`. Then exactly one way to
 // run fast: scalar, view, update, concat, generate, reduction, dot, kernel,
-// inlined or expand.
+// control, inlined or expand.
 #pragma once
 
 #include <memory>
@@ -149,6 +149,18 @@ struct KernelSpec {
   int64_t scratch_bytes = 0;
 };
 
+// Control flow. branch: operand 0 is an i32 index into `cases` (out of range:
+// the last), which take the other operands. loop: operands are the constants
+// of `cond`, those of `body`, the carries, then the streams, of which body
+// sees one row; body gives the carries, then a row of each output stream.
+struct Control {
+  std::vector<JaxprRef> cases;  // not empty: a branch
+  JaxprRef cond, body;          // cond null: `trips` iterations
+  int64_t trips = -1;
+  bool reverse = false;  // streams are walked from their end
+  int32_t cond_consts = 0, body_consts = 0, carries = 0;
+};
+
 struct LowerArgs {
   const Params& params;
   std::span<const Aval> in;
@@ -173,6 +185,7 @@ enum PrimitiveFlags : uint32_t {
   kNotDifferentiable = 8,  // output tangents are always zero
   kStageOnly = 16,         // has no meaning outside a jaxpr
   kInPlace = 32,           // .kernel may write output i over operand i
+  kHostCall = 64,          // runs by .eval, which calls the host program
 };
 
 struct Primitive {
@@ -202,6 +215,7 @@ struct Primitive {
   Reduction (*reduction)(const LowerArgs&) = nullptr;
   Contraction (*dot)(const LowerArgs&) = nullptr;
   KernelSpec (*kernel)(const LowerArgs&) = nullptr;
+  Control (*control)(const Params&) = nullptr;
   // The jaxpr that this operation stands for (call, custom_jvp, ...).
   JaxprRef (*inlined)(const Params&) = nullptr;
   // As operations of StableHLO (emit/hlo.h). Without it the backend takes

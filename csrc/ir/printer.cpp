@@ -47,8 +47,13 @@ class FieldPrinter final : public ParamVisitor {
   void on_dims(const Dims& d) override { put(tuple_string(d)); }
   void on_literal(const Literal& l) override { put(cat(l)); }
   void on_aval(const Aval& a) override { put(cat(a)); }
+  // In a list, each on lines of its own.
   void on_jaxpr(const JaxprRef& j) override {
-    put(j ? print_jaxpr_(*j) : "None");
+    std::string s = j ? print_jaxpr_(*j) : "None";
+    if (depth_ == 0) return put(std::move(s));
+    text_ += "\n  ";
+    for (char c : s) text_ += c == '\n' ? "\n  " : std::string(1, c);
+    closers_.back() = "\n)";
   }
   void on_opaque(const OpaqueRef& o) override {
     put(o ? o->describe() : "None");
@@ -172,6 +177,8 @@ class Printer {
                         const std::vector<bool>& used) {
     std::string operands;
     for (Atom a : e.in) operands += ' ' + print_atom(j, a, names);
+    std::string left;
+    for (Var v : e.out) left += bind(j, v, names, used[size_t(v)]) + ' ';
     FieldPrinter fields([this](const Jaxpr& sub) { return print(sub); });
     std::vector<std::string> items;
     if (e.prim->print) {
@@ -181,8 +188,6 @@ class Printer {
       items = fields.take();
     }
     if (e.prim->inlined) hide_internal(items);
-    std::string left;
-    for (Var v : e.out) left += bind(j, v, names, used[size_t(v)]) + ' ';
     left += cat("= ", e.prim->name);
     if (items.empty()) return left + operands;
 

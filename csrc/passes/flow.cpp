@@ -137,6 +137,8 @@ class Builder {
     } else if (p.kernel) {
       op.kind = FlowKind::kernel;
       op.spec = p.kernel(args);
+    } else if (p.control) {
+      op.kind = FlowKind::control;
     } else if (p.eval) {
       op.kind = FlowKind::eval;
     } else {

@@ -32,6 +32,7 @@ enum class FlowKind : uint8_t {
   dot,
   kernel,
   eval,
+  control,
 };
 
 struct FlowOp {

@@ -20,20 +20,21 @@ bool dot_falls_back(const Jaxpr& j, const Eqn& e) {
                          num_elements(j.avals[size_t(e.out[0])].shape) == 1);
 }
 
-bool must_expand(const Jaxpr& j, const Eqn& e) {
-  if (!e.prim->expand) return false;
+// What has no meaning outside a jaxpr (a barrier) stands until the last pass.
+bool must_expand(const Jaxpr& j, const Eqn& e, bool last) {
+  if (!e.prim->expand || (e.prim->flags & kStageOnly && !last)) return false;
   return dot_falls_back(j, e) || !has_fast_slot(*e.prim);
 }
 
-bool anything_to_inline(const Jaxpr& j) {
+bool anything_to_inline(const Jaxpr& j, bool last) {
   for (const Eqn& e : j.eqns)
-    if (e.prim->inlined || must_expand(j, e)) return true;
+    if (e.prim->inlined || must_expand(j, e, last)) return true;
   return false;
 }
 
 class Inliner {
  public:
-  explicit Inliner(const Jaxpr& top) : out_(make_ref<Jaxpr>()) {
+  Inliner(const Jaxpr& top, bool last) : out_(make_ref<Jaxpr>()), last_(last) {
     out_->name = top.name;
     out_->effects = top.effects;
     std::vector<Atom> env(top.avals.size());
@@ -64,7 +65,7 @@ class Inliner {
       const SourceRef& where = source ? source : e.source;
       if (e.prim->inlined)
         call(j, e, env, e.prim->inlined(e.params), where);
-      else if (must_expand(j, e))
+      else if (must_expand(j, e, last_))
         expand(j, e, env, where);
       else
         copy(j, e, env, where);
@@ -133,13 +134,14 @@ class Inliner {
   }
 
   Ref<Jaxpr> out_;
+  const bool last_;
   int depth_ = 0;
 };
 
 }  // namespace
 
-JaxprRef inline_calls(const JaxprRef& j) {
-  return anything_to_inline(*j) ? Inliner(*j).result() : j;
+JaxprRef inline_calls(const JaxprRef& j, bool last) {
+  return anything_to_inline(*j, last) ? Inliner(*j, last).result() : j;
 }
 
 }  // namespace cotan

@@ -444,6 +444,13 @@ struct Memory {
           {s.out_avals[i].dtype, s.out_avals[i].shape, at(s.out[i])});
     s.prim->eval({*s.prim, s.params, in_views, out_views});
   }
+  void run(const BranchStep& s) const {
+    auto i = size_t(*static_cast<const int32_t*>(at(s.in[0])));
+    auto in = all(std::span(s.in).subspan(1)), out = all(s.out);
+    interpret_program(*s.cases[std::min(i, s.cases.size() - 1)], in.data(),
+                      out.data());
+  }
+  void run(const LoopStep& s) const;
   void run(const CopyStep& s) const {
     std::memmove(at(s.to), at(s.from), size_t(p.buffers[size_t(s.to)].bytes));
   }
@@ -505,6 +512,56 @@ void Memory::run(const GemmStep& s) const {
   if (!s.epilogue) return;
   auto operands = all(s.operands);
   interpret_kernel(*s.epilogue, operands.data(), product.data());
+}
+
+// Rows of the streams and a copy of every carry: no places are shared.
+void Memory::run(const LoopStep& s) const {
+  auto in = all(s.in), out = all(s.out);
+  size_t nc = size_t(s.carries), first = size_t(s.cond_consts + s.consts);
+  auto copied = [](const Aval& a, const void* from) {
+    auto* p = static_cast<const std::byte*>(from);
+    return Bytes(p, p + a.nbytes());
+  };
+  std::vector<Bytes> carry, fresh, made;
+  const Program& body = *s.body;
+  for (size_t i = 0; i < nc; ++i)
+    carry.push_back(copied(body.inputs[size_t(s.consts) + i], in[first + i]));
+  auto run_on = [&](const Program& p, const void* const* x,
+                    std::vector<Bytes>* y) {
+    y->clear();
+    SmallVector<void*, 8> to;
+    for (const PlanOutput& o : p.outputs)
+      y->emplace_back(size_t(o.aval.nbytes()));
+    for (Bytes& b : *y) to.push_back(b.data());
+    interpret_program(p, x, to.data());
+  };
+  if (s.prologue) run_on(*s.prologue, in.data() + s.cond_consts, &made);
+  for (int64_t i = 0; s.cond || i < s.trips; ++i) {
+    if (s.cond) {
+      SmallVector<const void*, 8> x(in.begin(), in.begin() + s.cond_consts);
+      for (Bytes& b : carry) x.push_back(b.data());
+      std::vector<Bytes> more;
+      run_on(*s.cond, x.data(), &more);
+      if (more[0][0] == std::byte{0}) break;
+    }
+    int64_t t = s.reverse ? s.trips - 1 - i : i;
+    SmallVector<const void*, 8> x(in.begin() + s.cond_consts,
+                                  in.begin() + long(first));
+    for (Bytes& b : carry) x.push_back(b.data());
+    for (size_t k = first + nc; k < in.size(); ++k)
+      x.push_back(static_cast<std::byte*>(in[k]) +
+                  t * body.inputs[x.size()].nbytes());
+    for (Bytes& b : made) x.push_back(b.data());
+    run_on(body, x.data(), &fresh);
+    for (size_t k = nc; k < fresh.size(); ++k)
+      std::copy(fresh[k].begin(), fresh[k].end(),
+                static_cast<std::byte*>(out[k]) + t * int64_t(fresh[k].size()));
+    fresh.resize(nc);
+    carry.swap(fresh);
+  }
+  for (size_t k = 0; k < nc; ++k)
+    std::copy(carry[k].begin(), carry[k].end(),
+              static_cast<std::byte*>(out[k]));
 }
 
 }  // namespace

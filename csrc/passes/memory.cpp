@@ -80,8 +80,12 @@ class MemoryPlanner {
         b.input >= 0 || a.constant >= 0 || a.bytes == 0)
       return false;
     if (a.output >= 0) return false;
-    if (a.input >= 0) return a.donated;
+    if (a.input >= 0) return a.donated && inherits(b, a);
     return a.bytes >= kWorthSharing;
+  }
+  bool inherits(const Place& heir, const Place& input) const {
+    return p_.heirs.empty() ||
+           (heir.output >= 0 && heir.output == p_.heirs[size_t(input.input)]);
   }
   void unite(int32_t from, int32_t to) {
     int32_t gone = place_of_[size_t(from)], kept = place_of_[size_t(to)];
@@ -106,9 +110,18 @@ class MemoryPlanner {
         if (may_share(r->in[i], r->out[i], s) && reads(*r, r->in[i]) == 1)
           unite(r->in[i], r->out[i]);
     }
+    // A loop's carries live where their initial values are.
+    if (auto* l = std::get_if<LoopStep>(&step)) {
+      size_t first = size_t(l->cond_consts + l->consts);
+      for (size_t i = 0; i < l->carry.size(); ++i)
+        if (may_share(l->in[first + i], l->out[i], s) &&
+            reads(*l, l->in[first + i]) == 1)
+          unite(l->in[first + i], l->out[i]);
+    }
   }
-  static int reads(const RuntimeStep& r, BufferId b) {
-    return int(std::count(r.in.begin(), r.in.end(), b));
+  template <class S>
+  static int reads(const S& s, BufferId b) {
+    return int(std::count(s.in.begin(), s.in.end(), b));
   }
 
   // An operand dies here and every load of it is at the element that a store
@@ -177,7 +190,7 @@ class MemoryPlanner {
         if (storages_[j].input < 0) continue;
         Place& a = place(int32_t(j));
         if (!a.donated || a.output >= 0 || a.bytes != b.bytes || a.bytes == 0 ||
-            a.last >= b.first)
+            a.last >= b.first || !inherits(b, a))
           continue;
         unite(int32_t(j), int32_t(i));
         break;

@@ -45,7 +45,7 @@ void for_each_buffer(const Step& step, F f) {
         } else {
           for (BufferId b : s.in) f(b, false);
           for (BufferId b : s.out) f(b, true);
-          if constexpr (std::is_same_v<S, RuntimeStep>)
+          if constexpr (!std::is_same_v<S, EvalStep>)
             if (s.scratch >= 0) f(s.scratch, true);
         }
       },

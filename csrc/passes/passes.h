@@ -9,7 +9,8 @@ namespace cotan {
 
 // Replaces equations that stand for a jaxpr (slot `inlined`) by its equations,
 // and those that only have a decomposition (slot `expand`) by that.
-JaxprRef inline_calls(const JaxprRef& j);
+// `last`: also those that only hold the other passes back (barriers).
+JaxprRef inline_calls(const JaxprRef& j, bool last = false);
 // Algebraic rewrites and folds that keep every bit; constant operands are
 // evaluated.
 JaxprRef rewrite(const JaxprRef& j);

@@ -4,8 +4,10 @@
 #include <queue>
 #include <unordered_map>
 
+#include "passes/control.h"
 #include "passes/kernel_builder.h"
 #include "passes/memory.h"
+#include "passes/nested.h"
 #include "passes/passes.h"
 
 namespace cotan {
@@ -26,6 +28,7 @@ class Planner {
     program_->inputs = jaxpr_->in_avals();
     program_->donated = options_.donated;
     program_->donated.resize(program_->inputs.size());
+    program_->heirs = options_.heirs;
     while (!build()) {
     }
     storages();
@@ -197,24 +200,41 @@ class Planner {
     if (g.kind == Group::kernel) return emit_kernel(u);
     if (g.kind == Group::gemm) return emit_gemm(u);
     const FlowOp& op = flow_.ops[size_t(g.op)];
+    if (op.kind == FlowKind::control) return emit_control(op);
     if (op.kind == FlowKind::kernel) {
       RuntimeStep s;
       s.spec = op.spec;
       s.in_place = op.prim->flags & kInPlace;
       operands(op, s);
-      if (op.spec.scratch_bytes > 0) {
-        s.scratch = int32_t(storages_.size());
-        Storage x;
-        x.dtype = DType::u8;
-        x.bytes = op.spec.scratch_bytes;
-        storages_.push_back(x);
-      }
+      s.scratch = scratch(op.spec.scratch_bytes);
       program_->steps.push_back(std::move(s));
       return;
     }
     EvalStep s;
     operands(op, s);
     program_->steps.push_back(std::move(s));
+  }
+  BufferId scratch(int64_t bytes) {
+    if (bytes == 0) return -1;
+    Storage x;
+    x.dtype = DType::u8;
+    x.bytes = bytes;
+    storages_.push_back(x);
+    return BufferId(storages_.size() - 1);
+  }
+  void emit_control(const FlowOp& op) {
+    Control control = op.prim->control(op.params);
+    auto fill = [&](auto planned) {
+      auto& s = planned.step;
+      for (int32_t v : op.in) s.in.push_back(storage_of(v));
+      for (int32_t v : op.out) s.out.push_back(storage_of(v));
+      s.scratch = scratch(planned.scratch_bytes);
+      program_->steps.push_back(std::move(s));
+    };
+    if (control.cases.empty())
+      fill(plan_loop(control, options_));
+    else
+      fill(plan_branch(control, options_));
   }
   template <class S>
   void operands(const FlowOp& op, S& s) {
@@ -358,6 +378,7 @@ struct ProgramChecker {
         check_kernel(*f->kernel);
         need(f->operands.size() == f->kernel->operands.size(), s, "operands");
       }
+      for_each_nested(p.steps[s], [](const Program& q) { check_program(q); });
       std::vector<BufferId> written;
       for_each_buffer(p.steps[s], [&](BufferId b, bool writes) {
         if (writes)
@@ -408,6 +429,17 @@ void print_buffers(std::string& out, const Program& p, const List& ids) {
   }
 }
 
+template <class S>
+void print_control(std::string& out, const Program& p, std::string_view name,
+                   const S& s) {
+  out += name;
+  print_buffers(out, p, s.in);
+  out += " ->";
+  print_buffers(out, p, s.out);
+  out += '\n';
+  for_each_nested(s, [&](const Program& q) { out += to_string(q); });
+}
+
 void print_step(std::string& out, const Program& p, const Step& step) {
   if (auto* f = std::get_if<FusedStep>(&step)) {
     out += "fused";
@@ -439,6 +471,12 @@ void print_step(std::string& out, const Program& p, const Step& step) {
     out += "copy";
     print_buffers(out, p, SmallVector<BufferId, 2>{c->from, c->to});
     out += '\n';
+  } else if (auto* b = std::get_if<BranchStep>(&step)) {
+    print_control(out, p, "branch", *b);
+  } else if (auto* l = std::get_if<LoopStep>(&step)) {
+    print_control(out, p, cat("loop ", l->trips), *l);
+    for (size_t i = 0; i < l->carry.size(); ++i)
+      if (l->carry[i].spare >= 0) out += cat("carry ", i, " has two places\n");
   }
 }
 

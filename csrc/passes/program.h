@@ -78,8 +78,42 @@ struct CopyStep {
   BufferId from = -1, to = -1;  // of equal size
 };
 
-// Control flow joins here as steps that hold Programs.
-using Step = std::variant<FusedStep, GemmStep, RuntimeStep, EvalStep, CopyStep>;
+struct Program;
+using ProgramRef = Ref<const Program>;
+
+// One of several programs, by the i32 in in[0] (out of range: the last). They
+// take the other operands, give the results, and work in the scratch.
+struct BranchStep {
+  std::vector<ProgramRef> cases;
+  SmallVector<BufferId, 4> in, out;
+  BufferId scratch = -1;
+  float work_ns = 0;  // of the dearest case
+};
+
+// A loop. Operands: constants of cond, constants of body, initial carries,
+// streams; results: carries, streams. `body` takes constants, carries, a row
+// of each stream, then what `prologue` made of the constants.
+struct LoopStep {
+  ProgramRef prologue, cond, body;  // prologue, cond: may be null
+  int64_t trips = -1;               // without cond
+  bool reverse = false;
+  int32_t cond_consts = 0, consts = 0, carries = 0;
+  // A carry has one place if the body writes it in place or not at all, else
+  // two, which swap after each iteration.
+  struct Carry {
+    int64_t bytes = 0;
+    int64_t spare = -1;  // offset of the second place in the scratch, or -1
+  };
+  std::vector<Carry> carry;
+  std::vector<int64_t> invariants;   // offsets in the scratch
+  int64_t predicate = 0, arena = 0;  // offsets in the scratch
+  SmallVector<BufferId, 4> in, out;
+  BufferId scratch = -1;
+  float work_ns = 0;  // of one iteration
+};
+
+using Step = std::variant<FusedStep, GemmStep, RuntimeStep, EvalStep, CopyStep,
+                          BranchStep, LoopStep>;
 
 struct PlanOutput {
   Aval aval;
@@ -90,17 +124,19 @@ struct PlanOutput {
 struct Program : RefCounted {
   Avals inputs;
   std::vector<bool> donated;  // per input: may be overwritten
+  // Per donated input: the only output that may take it over. Empty: any.
+  std::vector<int32_t> heirs;
   std::vector<PlanOutput> outputs;
   std::vector<Literal> constants;  // rank 0, for steps that want a pointer
   std::vector<PlanBuffer> buffers;
   std::vector<Step> steps;
   int64_t arena_bytes = 0;
 };
-using ProgramRef = Ref<const Program>;
 
 struct PlanOptions {
   std::vector<bool> donated = {};  // per input of the jaxpr; empty: none
-  bool fuse = true;                // false: one kernel per equation
+  std::vector<int32_t> heirs = {};
+  bool fuse = true;  // false: one kernel per equation
   // Compile sizes in where kernels are tiny. Off for eager programs, which
   // share code between shapes.
   bool specialise_small = true;

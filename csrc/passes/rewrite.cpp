@@ -264,7 +264,7 @@ JaxprRef simplify_jaxpr(const JaxprRef& j) {
     r = checked(cse(r));
     r = checked(drop_dead(r));
   }
-  return r;
+  return checked(inline_calls(r, /*last=*/true));
 }
 
 }  // namespace cotan

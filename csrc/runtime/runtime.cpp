@@ -3,9 +3,11 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "runtime/allocator.h"
+#include "runtime/failure.h"
 #include "runtime/host.h"
 #include "runtime/kernels/kernels.h"
 
@@ -17,6 +19,7 @@ constexpr int64_t kSignalPeriodNs = 50'000'000;
 std::atomic<SignalCheck> g_signal_check{nullptr};
 thread_local int64_t t_last_check = 0;
 thread_local std::unique_ptr<char[]> t_failure;
+thread_local std::exception_ptr t_exception;
 constexpr size_t kFailureSize = 512;
 
 int32_t poll(Runtime* rt) {
@@ -100,6 +103,10 @@ Blocking::~Blocking() {
   if (state_) g_blocking.leave(state_);
 }
 
+void keep_exception(std::exception_ptr e) noexcept {
+  t_exception = std::move(e);
+}
+
 const char* last_failure() noexcept { return t_failure ? t_failure.get() : ""; }
 
 void check_status(int status) {
@@ -109,6 +116,8 @@ void check_status(int status) {
     throw_error(ErrorKind::interrupted,
                 "[run] interrupted; outputs are dropped and donated inputs "
                 "are deleted");
+  if (std::exception_ptr e = std::exchange(t_exception, nullptr))
+    std::rethrow_exception(e);
   throw_error(ErrorKind::runtime, last_failure());
 }
 

@@ -12,7 +12,8 @@ namespace {
 int fast_ways(const Primitive& p) {
   return bool(p.scalar) + bool(p.view) + bool(p.update) + bool(p.concat) +
          bool(p.generate) + bool(p.reduction) + bool(p.dot) + bool(p.kernel) +
-         bool(p.inlined) + bool(p.expand);
+         bool(p.control) + bool(p.inlined) + bool(p.expand) +
+         bool(p.flags & kHostCall);
 }
 
 // Empty, or what is missing.

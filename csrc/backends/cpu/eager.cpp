@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "backends/cpu/compile_stats.h"
+#include "backends/cpu/compiler.h"
 #include "backends/cpu/jit.h"
 #include "backends/cpu/kernel_emitter.h"
 #include "backends/cpu/step_program.h"
@@ -277,7 +278,13 @@ Ref<Executable> compile_one(const Primitive& p, const Params& params,
   PlanOptions options;
   options.specialise_small = false;  // shapes share their kernels
   options.vector_registers = host_target().vector_registers;
-  return make_step_program(plan_program(j, options), host_target());
+  ProgramRef program = plan_program(j, options);
+  // Loops and branches are compiled, never stepped through.
+  for (const Step& s : program->steps)
+    if (std::holds_alternative<LoopStep>(s) ||
+        std::holds_alternative<BranchStep>(s))
+      return compile_cpu(j);
+  return make_step_program(program, host_target());
 }
 
 std::shared_ptr<EagerProgram> find_program(const Primitive& p,

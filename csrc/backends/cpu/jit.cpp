@@ -26,6 +26,7 @@
 #include <llvm/TargetParser/Triple.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/SROA.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -110,12 +111,12 @@ struct CompileSession::Slot {
   std::unique_ptr<llvm::legacy::PassManager> codegen;
   int uses = 0;
 
-  void simplify(llvm::Module& m);
+  void simplify(llvm::Module& m, bool promote);
 };
 
 // Only the analyses that the two passes ask for: registering all of them
 // costs more than running these on a small kernel.
-void CompileSession::Slot::simplify(llvm::Module& m) {
+void CompileSession::Slot::simplify(llvm::Module& m, bool promote) {
   llvm::FunctionAnalysisManager fam;
   llvm::ModuleAnalysisManager mam;
   fam.registerPass([&] { return llvm::PassInstrumentationAnalysis(); });
@@ -130,6 +131,8 @@ void CompileSession::Slot::simplify(llvm::Module& m) {
   fam.registerPass(
       [&] { return llvm::ModuleAnalysisManagerFunctionProxy(mam); });
   llvm::FunctionPassManager passes;
+  // Loops keep what they carry on the stack until here.
+  if (promote) passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
   passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::InstCombinePass());
   for (llvm::Function& f : m)
@@ -191,8 +194,8 @@ std::unique_ptr<llvm::Module> CompileSession::new_module(
   return m;
 }
 
-std::vector<char> CompileSession::compile(
-    std::unique_ptr<llvm::Module> module) {
+std::vector<char> CompileSession::compile(std::unique_ptr<llvm::Module> module,
+                                          bool promote) {
   throw_if_interrupted();
   static const bool dump = debug_flag("COTAN_DUMP_IR");
   static const bool verify = debug_flag("COTAN_VERIFY_IR");
@@ -204,7 +207,7 @@ std::vector<char> CompileSession::compile(
       throw_error(ErrorKind::internal, cat("[compile] broken IR: ", text));
     }
   }
-  slot_->simplify(*module);
+  slot_->simplify(*module, promote);
   if (dump) module->print(llvm::errs(), nullptr);
   throw_if_interrupted();
   Slot& slot = *slot_;

@@ -43,7 +43,8 @@ class CompileSession {
   // An empty module with the target's layout and triple.
   std::unique_ptr<llvm::Module> new_module(std::string_view name);
   // EarlyCSE, InstCombine, code generation. Consumes the module.
-  std::vector<char> compile(std::unique_ptr<llvm::Module> module);
+  std::vector<char> compile(std::unique_ptr<llvm::Module> module,
+                            bool promote = false);
 
   struct Slot;
 

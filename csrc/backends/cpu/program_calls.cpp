@@ -4,6 +4,7 @@
 
 #include "backends/cpu/gemm_calls.h"
 #include "base/error.h"
+#include "runtime/failure.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/thread_pool.h"
 
@@ -55,7 +56,11 @@ int call_eval(Runtime* rt, const EvalCall* call, const void* const* in,
     call->prim->eval({*call->prim, call->params, from, to});
     return kOk;
   } catch (const std::exception& e) {
+    keep_exception(std::current_exception());
     return rt->fail(rt, e.what());
+  } catch (...) {  // a Python exception that is set
+    keep_exception(std::current_exception());
+    return rt->fail(rt, "[callback] failed");
   }
 }
 

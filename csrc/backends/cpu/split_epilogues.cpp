@@ -32,10 +32,67 @@ KernelRef load_product(const Kernel& epilogue) {
   return k;
 }
 
+// The programs inside a step split as well. Their arena, the last part of the
+// step's scratch, may grow: then the scratch moves behind the arena.
+template <class S>
+bool split_nested(S& s, Program& p, bool (*keep)(const GemmStep&)) {
+  int64_t before = 0, after = 0;
+  bool any = false;
+  auto split = [&](ProgramRef& q) {
+    if (!q) return;
+    before = std::max(before, align64(q->arena_bytes));
+    ProgramRef r = split_epilogues(q, keep);
+    any |= r != q;
+    q = std::move(r);
+    after = std::max(after, align64(q->arena_bytes));
+  };
+  if constexpr (std::is_same_v<S, LoopStep>)
+    for (ProgramRef* q : {&s.prologue, &s.cond, &s.body}) split(*q);
+  else
+    for (ProgramRef& q : s.cases) split(q);
+  if (after == before) return any;
+  PlanBuffer scratch;
+  scratch.dtype = DType::u8;
+  scratch.bytes = after - before;
+  if (s.scratch >= 0) scratch.bytes += p.buffers[size_t(s.scratch)].bytes;
+  scratch.offset = p.arena_bytes;
+  s.scratch = BufferId(p.buffers.size());
+  p.buffers.push_back(scratch);
+  return true;
+}
+
+bool has_nested(const Program& p) {
+  for (const Step& s : p.steps)
+    if (std::holds_alternative<BranchStep>(s) ||
+        std::holds_alternative<LoopStep>(s))
+      return true;
+  return false;
+}
+
+ProgramRef split_inner(const ProgramRef& program,
+                       bool (*keep)(const GemmStep&)) {
+  if (!has_nested(*program)) return program;
+  auto p = make_ref<Program>(*program);
+  p->arena_bytes = align64(p->arena_bytes);
+  int64_t end = p->arena_bytes;
+  bool any = false;
+  for (Step& s : p->steps) {
+    size_t known = p->buffers.size();
+    if (auto* b = std::get_if<BranchStep>(&s))
+      any |= split_nested(*b, *p, keep);
+    if (auto* l = std::get_if<LoopStep>(&s)) any |= split_nested(*l, *p, keep);
+    if (p->buffers.size() > known)
+      end = std::max(end, p->arena_bytes + align64(p->buffers.back().bytes));
+  }
+  p->arena_bytes = end;
+  return any ? ProgramRef(p) : program;
+}
+
 }  // namespace
 
-ProgramRef split_epilogues(const ProgramRef& program,
+ProgramRef split_epilogues(const ProgramRef& whole,
                            bool (*keep)(const GemmStep&)) {
+  ProgramRef program = split_inner(whole, keep);
   bool any = false;
   for (const Step& s : program->steps)
     if (auto* g = std::get_if<GemmStep>(&s)) any |= g->epilogue && !keep(*g);

@@ -148,6 +148,15 @@ class StepProgram final : public Executable {
     pointers(s, m, &in, &out);
     return call_eval(rt, &c.eval, in.data(), out.data());
   }
+  // Control flow is compiled, never stepped.
+  int run_step(const BranchStep&, const Call&, const Memory&, Runtime*) const {
+    COTAN_CHECK(!"a branch in a step program");
+    return kFailed;
+  }
+  int run_step(const LoopStep&, const Call&, const Memory&, Runtime*) const {
+    COTAN_CHECK(!"a loop in a step program");
+    return kFailed;
+  }
   int run_step(const CopyStep& s, const Call&, const Memory& m,
                Runtime*) const {
     std::memcpy(m.at(s.to), m.at(s.from),
