@@ -550,6 +550,7 @@ cdef Dims dims_from(object sequence) except *:
 
 include "ufunc.pxi"
 include "transforms.pxi"
+include "control.pxi"
 include "jit.pxi"
 
 

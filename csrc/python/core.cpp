@@ -228,7 +228,10 @@ void bind_counters(py::module_& m) {
     out["compile_ns"] = s.compile_ns;
     return out;
   });
-  m.def("clear_caches", [] { clear_transform_caches(); });
+  m.def("clear_caches", [] {
+    clear_transform_caches();
+    clear_control_programs();
+  });
 }
 
 // ---- for tests

@@ -124,6 +124,11 @@ cdef class ClosedJaxpr:
             self.graph.jaxpr.get()[0],
             values_of(list(consts) + list(args))))
 
+    def eval_with(self, consts, args):
+        """As eval, with other values for what the function closed over."""
+        return arrays_of(run_jaxpr(self.graph.jaxpr.get()[0],
+                                   values_of(list(consts) + list(args))))
+
     def __str__(self):
         return jaxpr_to_string(self.graph.jaxpr.get()[0]).decode()
 

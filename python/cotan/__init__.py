@@ -83,6 +83,11 @@ from cotan._src.api import (  # noqa: E402
     vmap,
 )
 from cotan._src.avals import ShapeDtypeStruct  # noqa: E402
+from cotan._src.callbacks import pure_callback  # noqa: E402
+from cotan._src.checkpoints import (  # noqa: E402
+    checkpoint,
+    checkpoint_policies,
+)
 from cotan._src.closures import (  # noqa: E402
     closure_convert,
     custom_gradient,
@@ -109,12 +114,15 @@ from cotan._src.environment import (  # noqa: E402
 from cotan._src.jit import jit  # noqa: E402
 from cotan.dtypes import float0  # noqa: E402
 
+remat = checkpoint
+
 # Modules that are imported when they are first used.
 _MODULES = frozenset(
     {
         "aot",
         "api_util",
         "custom_derivatives",
+        "ad_checkpoint",
         "debug",
         "dlpack",
         "dtypes",
@@ -149,6 +157,8 @@ __all__ = [
     "block_until_ready",
     "check_tracer_leaks",
     "checking_leaks",
+    "checkpoint",
+    "checkpoint_policies",
     "clear_caches",
     "closure_convert",
     "config",
@@ -202,6 +212,8 @@ __all__ = [
     "process_index",
     "process_indices",
     "softmax_custom_jvp",
+    "pure_callback",
+    "remat",
     "threefry_partitionable",
     "typeof",
     "value_and_grad",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cotan import _core
 from cotan._src import absent
+from cotan._src.callbacks import debug_callback as callback
+from cotan._src.callbacks import debug_print as print
 
 __all__ = ["breakpoint", "callback", "counters", "print"]
 
@@ -22,20 +24,12 @@ def counters() -> dict[str, int]:
     return dict(_core.counters())
 
 
-def _callbacks_missing(name):
-    def function(*args, **kwargs):
-        raise NotImplementedError(
-            f"[debug.{name}] callbacks are not available yet"
-        )
-
-    function.__name__ = function.__qualname__ = name
-    function.not_available = "callbacks are not available yet"
-    return function
+def breakpoint(*args, **kwargs):
+    """Not available: use `print` or `callback`."""
+    raise NotImplementedError("[debug.breakpoint] is not available")
 
 
-callback = _callbacks_missing("callback")
-print = _callbacks_missing("print")
-breakpoint = _callbacks_missing("breakpoint")
+breakpoint.not_available = "an interactive debugger is not available"
 
 
 def __getattr__(name):

@@ -891,4 +891,7 @@ def block_until_ready(x):
 
 def clear_caches() -> None:
     """Forgets memoised transformations."""
+    from cotan._src import bodies
+
     _core.clear_caches()
+    bodies.clear_traces()

@@ -12,6 +12,7 @@ Array([3., 3.], dtype=float32)
 from cotan._src import absent
 from cotan.lax import (
     _convolution,
+    _control,
     _elementwise,
     _fft,
     _missing,
@@ -19,10 +20,12 @@ from cotan.lax import (
     _scan,
     _shape,
     _slicing,
-    _windows,
+    _solves,
     _special,
+    _windows,
     linalg,
 )
+from cotan.lax._control import *  # noqa: F403
 from cotan.lax._convolution import *  # noqa: F403
 from cotan.lax._elementwise import *  # noqa: F403
 from cotan.lax._elementwise import broadcast_shapes
@@ -33,6 +36,7 @@ from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
 from cotan.lax._slicing import *  # noqa: F403
 from cotan.lax._special import *  # noqa: F403
+from cotan.lax._solves import *  # noqa: F403
 from cotan.lax._types import (
     AccuracyMode,
     ConvDimensionNumbers,
@@ -67,6 +71,7 @@ __all__ = [
     "broadcast_shapes",
     "linalg",
     *_convolution.__all__,
+    *_control.__all__,
     *_elementwise.__all__,
     *_fft.__all__,
     *_missing.__all__,
@@ -76,6 +81,7 @@ __all__ = [
     *_slicing.__all__,
     *_windows.__all__,
     *_special.__all__,
+    *_solves.__all__,
 ]
 
 

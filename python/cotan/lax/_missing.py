@@ -3,17 +3,6 @@
 from __future__ import annotations
 
 _GROUPS = {
-    "control flow is": (
-        "cond",
-        "custom_linear_solve",
-        "custom_root",
-        "fori_loop",
-        "map",
-        "platform_dependent",
-        "scan",
-        "switch",
-        "while_loop",
-    ),
     "named axes and collectives are": (
         "all_gather",
         "all_to_all",

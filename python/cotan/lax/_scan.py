@@ -101,8 +101,10 @@ def _interleave(a, b, axis):
 
 
 def optimization_barrier(operand, /):
-    """The operand; cotan's compiler does not move computations across."""
-    return operand
+    """The operand, a pytree; the compiler merges nothing across."""
+    leaves, tree = tree_util.tree_flatten(operand)
+    out = _dispatch.barrier_flat([_dispatch.to_array(x) for x in leaves])
+    return tree_util.tree_unflatten(tree, out)
 
 
 def with_sharding_constraint(x, shardings):

@@ -1,0 +1,279 @@
+"""`checkpoint` (`remat`): derivatives that recompute instead of storing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from cotan import _dispatch
+from cotan._src import avals, bodies
+from cotan.tree_util import tree_flatten, tree_map, tree_unflatten
+
+
+class _PrimitiveName:
+    """The primitive of an equation, for a policy."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+    def __eq__(self, other):
+        return getattr(other, "name", other) == self.name
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+class _Policy:
+    """A policy as the core calls it; equal for equal functions."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, name, operands, params):
+        types = [avals.ShapedArray(t["shape"], t["dtype"]) for t in operands]
+        saved = self.function(_PrimitiveName(name), *types, **params)
+        return bool(saved) and not isinstance(saved, _Recompute)
+
+    def __repr__(self):
+        return repr(self.function)
+
+
+class _Recompute:
+    """A policy's answer: do not store."""
+
+
+Recompute = _Recompute()
+_policies: dict[Callable, _Policy] = {}
+
+
+def _policy_of(function):
+    if function is None:
+        return None
+    try:
+        return _policies.setdefault(function, _Policy(function))
+    except TypeError:
+        return _Policy(function)
+
+
+def checkpoint(
+    fun: Callable | None = None,
+    *,
+    prevent_cse: bool = True,
+    policy: Callable | None = None,
+    static_argnums: int | tuple[int, ...] = (),
+    concrete: bool = False,
+) -> Callable:
+    """`fun`, with a derivative that recomputes its intermediate values.
+
+    Args:
+      fun: a function of arrays and pytrees. Without it a decorator is
+        returned.
+      prevent_cse: keep the compiler from merging the recomputation with the
+        original; off where that cannot happen anyway, as in a scan.
+      policy: says which intermediate values are stored all the same, see
+        `checkpoint_policies`.
+      static_argnums: positions of arguments that are not arrays.
+
+    >>> f = cotan.checkpoint(lambda x: cnp.sin(cnp.sin(x)))
+    >>> cotan.grad(f)(0.0)
+    Array(1., dtype=float32, weak_type=True)
+    """
+    if concrete:
+        raise NotImplementedError(
+            "The 'concrete' option to cotan.checkpoint is not supported: use "
+            "static_argnums."
+        )
+    if fun is None:
+        return functools.partial(
+            checkpoint,
+            prevent_cse=prevent_cse,
+            policy=policy,
+            static_argnums=static_argnums,
+        )
+    if not callable(fun):
+        raise TypeError(f"Expected a callable value, got {fun!r}")
+    static = (
+        (static_argnums,)
+        if isinstance(static_argnums, int)
+        else tuple(static_argnums)
+    )
+
+    @functools.wraps(fun)
+    def wrapped(*args, **kwargs):
+        target, dynamic = fun, args
+        if static:
+            target, dynamic = _without_static(fun, args, static)
+        values, tree = bodies.operands((dynamic, kwargs), "checkpoint")
+        types = [_dispatch.aval_of(x) for x in values]
+        body = bodies.trace(target, tree, types)
+        out = _dispatch.checkpoint_flat(
+            body.jaxpr, values, bool(prevent_cse), _policy_of(policy)
+        )
+        return tree_unflatten(body.out_tree, out)
+
+    return wrapped
+
+
+def _without_static(fun, args, static):
+    where = {n % len(args) for n in static}
+    for n in where:
+        if isinstance(args[n], _dispatch.Tracer):
+            raise ValueError(
+                f"checkpoint: static argument {n} is a traced array; it must "
+                "be a Python value"
+            )
+
+    def target(*dynamic, **kwargs):
+        rest = iter(dynamic)
+        full = [args[i] if i in where else next(rest) for i in range(len(args))]
+        return fun(*full, **kwargs)
+
+    return target, tuple(x for i, x in enumerate(args) if i not in where)
+
+
+def checkpoint_name(x, name: str):
+    """x, under a name by which policies know it."""
+    return tree_map(
+        lambda v: _dispatch.checkpoint_name(_dispatch.to_array(v), name), x
+    )
+
+
+# ---- policies: (primitive, *operand types, **params) -> bool
+
+
+def everything_saveable(*_, **__) -> bool:
+    """Stores everything, as without checkpoint."""
+    return True
+
+
+def nothing_saveable(*_, **__) -> bool:
+    """Recomputes everything, as checkpoint without a policy."""
+    return False
+
+
+def dots_saveable(prim, *_, **__) -> bool:
+    """Stores the results of matrix products and convolutions."""
+    return prim.name in ("dot_general", "conv_general_dilated")
+
+
+def dots_with_no_batch_dims_saveable(prim, *_, **params) -> bool:
+    """Stores the results of matrix products without batch dimensions."""
+    return prim.name == "dot_general" and not (
+        params["lhs_batch"] or params["rhs_batch"]
+    )
+
+
+def offload_dot_with_no_batch_dims(offload_src, offload_dst):
+    """Stores products without batch dimensions; there is nowhere else to
+    store them, so the arguments do not matter."""
+    del offload_src, offload_dst
+    return dots_with_no_batch_dims_saveable
+
+
+@functools.lru_cache
+def _save_any_names_but(names):
+    def save_any_names_but_these(prim, *_, **params):
+        return prim.name == "name" and params["name"] not in names
+
+    return save_any_names_but_these
+
+
+@functools.lru_cache
+def _save_only(names):
+    def save_only_these_names(prim, *_, **params):
+        return prim.name == "name" and params["name"] in names
+
+    return save_only_these_names
+
+
+@functools.lru_cache
+def _save_anything_except(names):
+    def save_anything_except_these_names(prim, *_, **params):
+        return prim.name != "name" or params["name"] not in names
+
+    return save_anything_except_these_names
+
+
+def save_any_names_but_these(*names_not_to_save):
+    """Stores named values except these."""
+    return _save_any_names_but(frozenset(names_not_to_save))
+
+
+def save_only_these_names(*names_which_can_be_saved):
+    """Stores the values of these names."""
+    return _save_only(frozenset(names_which_can_be_saved))
+
+
+def save_anything_except_these_names(*names_not_to_save):
+    """Stores all values but those of these names."""
+    return _save_anything_except(frozenset(names_not_to_save))
+
+
+def save_from_both_policies(policy_1, policy_2):
+    """Stores what one of two policies stores."""
+
+    def policy(prim, *args, **params):
+        return policy_1(prim, *args, **params) or policy_2(
+            prim, *args, **params
+        )
+
+    return policy
+
+
+def save_and_offload_only_these_names(
+    *, names_which_can_be_saved, names_which_can_be_offloaded, **_
+):
+    """Stores the values of both lists of names."""
+    return save_only_these_names(
+        *names_which_can_be_saved, *names_which_can_be_offloaded
+    )
+
+
+class _Policies:
+    """Which values `checkpoint` stores."""
+
+    everything_saveable = staticmethod(everything_saveable)
+    nothing_saveable = staticmethod(nothing_saveable)
+    dots_saveable = staticmethod(dots_saveable)
+    checkpoint_dots = staticmethod(dots_saveable)
+    dots_with_no_batch_dims_saveable = staticmethod(
+        dots_with_no_batch_dims_saveable
+    )
+    checkpoint_dots_with_no_batch_dims = staticmethod(
+        dots_with_no_batch_dims_saveable
+    )
+    offload_dot_with_no_batch_dims = staticmethod(
+        offload_dot_with_no_batch_dims
+    )
+    save_any_names_but_these = staticmethod(save_any_names_but_these)
+    save_only_these_names = staticmethod(save_only_these_names)
+    save_anything_except_these_names = staticmethod(
+        save_anything_except_these_names
+    )
+    save_from_both_policies = staticmethod(save_from_both_policies)
+    save_and_offload_only_these_names = staticmethod(
+        save_and_offload_only_these_names
+    )
+
+
+checkpoint_policies = _Policies()
+
+
+def saved_residuals(fun: Callable, *args, **kwargs):
+    """[(ShapedArray, where it is from)]: what the derivative of `fun` keeps."""
+    values, tree = bodies.operands((args, kwargs), "saved_residuals")
+
+    def flat(leaves):
+        a, k = tree_unflatten(tree, leaves)
+        return [_dispatch.to_array(x) for x in tree_flatten(fun(*a, **k))[0]]
+
+    _, linear = _dispatch.linearize_flat(flat, values)
+    return [
+        (avals.ShapedArray(shape, dtype, weak), "residual")
+        for dtype, shape, weak in map(_dispatch.aval_of, linear.jaxpr.consts)
+    ]
