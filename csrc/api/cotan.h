@@ -132,4 +132,5 @@ Array transpose(const Array& x, Axes perm);
 
 }  // namespace cotan
 
+#include "api/control.h"    // scan, while_loop, cond
 #include "api/transform.h"  // jit, grad, value_and_grad, vjp, jvp, vmap
