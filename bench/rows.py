@@ -426,3 +426,64 @@ def train_step():
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+# ---- loops
+
+
+def _rnn(scan, xp, w, u):
+    def run(x):
+        def cell(h, row):
+            h = xp.tanh(w @ h + u @ row)
+            return h, h
+
+        return scan(cell, xp.zeros(32, "float32"), x)
+
+    return run
+
+
+def _rnn_row(number):
+    w, u, x = 0.2 * _data(32, 32), 0.3 * _data(32, 16), _data(1000, 16)
+
+    def make(module, xp):
+        run = _rnn(module.lax.scan, xp, xp.asarray(w), xp.asarray(u))
+        if number == 0:
+            f = module.jit(run)
+        else:
+            f = module.jit(module.grad(lambda v: xp.sum(run(v)[1] ** 2)))
+        v = xp.asarray(x)
+        return lambda: f(v)
+
+    return _three(
+        None,
+        lambda: make(cotan, cnp),
+        lambda: make(jax, jnp),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+
+
+@row("scan of an RNN cell, 32 units, 1000 steps", bar=0.5, peers="jax")
+def rnn_scan():
+    return _rnn_row(0)
+
+
+@row("gradient of that scan", bar=0.5, peers="jax")
+def rnn_gradient():
+    return _rnn_row(1)
+
+
+@row("while_loop of Newton steps, 10000", bar=1.0, peers="jax")
+def newton_while():
+    def make(module):
+        def run(x):
+            return module.lax.while_loop(
+                lambda s: s[0] < 10_000,
+                lambda s: (s[0] + 1, 0.5 * (s[1] + (2 + s[0]) / s[1])),
+                (0, x),
+            )[1]
+
+        f = module.jit(run)
+        return lambda: f(1.5)
+
+    return _three(None, lambda: make(cotan), lambda: make(jax))
