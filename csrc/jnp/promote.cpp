@@ -118,6 +118,19 @@ TypeAndWeak join(TypeAndWeak a, TypeAndWeak b) {
   return {t, true};
 }
 
+DType join_dtypes(TypeAndWeak a, TypeAndWeak b) {
+  int i = node_of(a), j = node_of(b), k = lattice().join[size_t(i)][size_t(j)];
+  if (k < 0) no_path(a, b, "");
+  auto wide = [](TypeAndWeak t) {
+    return !t.weak && canonical(t.dtype) != t.dtype;
+  };
+  if (k < kNumDTypes)
+    return wide(a) || wide(b) ? DType(k) : canonical(DType(k));
+  return k == kWeakInt     ? DType::i64
+         : k == kWeakFloat ? DType::f64
+                           : DType::c128;
+}
+
 TypeAndWeak result_type(std::span<const Value> values) {
   TypeAndWeak t = type_of(values[0]);
   for (const Value& v : values.subspan(1)) t = join(t, type_of(v));
@@ -126,7 +139,14 @@ TypeAndWeak result_type(std::span<const Value> values) {
 
 TypeAndWeak to_inexact(TypeAndWeak t) {
   if (is_inexact(t.dtype)) return t;
-  return {default_float(), t.weak};
+  // Narrower integers stay in single precision, with x64 too.
+  bool wide = t.dtype == DType::i64 || t.dtype == DType::u64;
+  return {canonical(wide ? DType::f64 : DType::f32), t.weak};
+}
+
+TypeAndWeak to_numeric(TypeAndWeak t) {
+  if (t.dtype == DType::bool_) t.dtype = DType::i32;
+  return t;
 }
 
 Shape broadcast_shapes(std::span<const Shape> shapes) {
@@ -240,6 +260,10 @@ Values promote(const char* op, std::span<const Value> x) {
 Values promote_inexact(const char* op, std::span<const Value> x) {
   refuse_keys(op, x);
   return promote_to(op, x, to_inexact(result_type(x)));
+}
+Values promote_numeric(const char* op, std::span<const Value> x) {
+  refuse_keys(op, x);
+  return promote_to(op, x, to_numeric(result_type(x)));
 }
 
 }  // namespace cotan::jnp

@@ -21,13 +21,17 @@ inline DType default_complex() { return canonical(DType::c128); }
 // Throws TypePromotionError where no implicit promotion exists, or under
 // strict promotion where it would change an array's dtype.
 TypeAndWeak join(TypeAndWeak a, TypeAndWeak b);
+// The same as a statement about dtypes: 64-bit ones that are given stay.
+DType join_dtypes(TypeAndWeak a, TypeAndWeak b);
 TypeAndWeak result_type(std::span<const Value> values);
 inline TypeAndWeak type_of(const Value& v) {
   return {v.dtype(), v.weak_type()};
 }
 
-// To inexact: ints and bools become the default float, weakly if they were.
+// To inexact: bools and ints become f32, 64-bit ints f64; weakly if they were.
 TypeAndWeak to_inexact(TypeAndWeak t);
+// To a number: bools become i32.
+TypeAndWeak to_numeric(TypeAndWeak t);
 
 // NumPy broadcasting; throws a TypeError in JAX's words.
 Shape broadcast_shapes(std::span<const Shape> shapes);
@@ -37,5 +41,6 @@ Value broadcast_to(const Value& x, const Shape& shape);
 // allows them beside shaped ones).
 Values promote(const char* op, std::span<const Value> x);
 Values promote_inexact(const char* op, std::span<const Value> x);
+Values promote_numeric(const char* op, std::span<const Value> x);
 
 }  // namespace cotan::jnp

@@ -20,7 +20,18 @@ Value inexact(const Value& x) {
 // Bool counts as int32 where NumPy would refuse or upcast.
 Value numeric(const Value& x) {
   if (x.dtype() != DType::bool_) return x;
-  return lax::convert(x, default_int());
+  return lax::convert(x, DType::i32);
+}
+
+// Constants beside x. `constant_like` leaves the weak type of a result to x;
+// beside these a result is strongly typed: always, or where x has a shape
+// (JAX takes only weak scalars for Python's).
+Value strong_constant(const Value& x, double v) {
+  return scalar_value(Literal::from_double(x.dtype(), v));
+}
+Value scalar_constant(const Value& x, double v) {
+  bool weak = x.weak_type() && x.rank() == 0;
+  return scalar_value(Literal::from_double(x.dtype(), v, weak));
 }
 
 Value to_boolean(const Value& x) {
@@ -42,6 +53,13 @@ template <class F>
 Value binary_inexact(const char* op, F f, const Value& x, const Value& y) {
   Value both[] = {x, y};
   Values v = promote_inexact(op, both);
+  return f(v[0], v[1]);
+}
+
+template <class F>
+Value binary_numeric(const char* op, F f, const Value& x, const Value& y) {
+  Value both[] = {x, y};
+  Values v = promote_numeric(op, both);
   return f(v[0], v[1]);
 }
 
@@ -78,14 +96,22 @@ COTAN_INEXACT(sqrt, sqrt)
 COTAN_INEXACT(cbrt, cbrt)
 #undef COTAN_INEXACT
 
-Value log2(const Value& x) {
+namespace {
+
+// log(x) / log(base), the parts of a complex logarithm one by one.
+Value log_of_base(const Value& x, double log_base) {
   Value y = lax::log(inexact(x));
-  return lax::div(y, constant_like(y, 0.6931471805599453));
+  auto scale = [&](const Value& part) {
+    return lax::div(part, strong_constant(part, log_base));
+  };
+  if (!is_complex(y.dtype())) return scale(y);
+  return lax::complex(scale(lax::real(y)), scale(lax::imag(y)));
 }
-Value log10(const Value& x) {
-  Value y = lax::log(inexact(x));
-  return lax::div(y, constant_like(y, 2.302585092994046));
-}
+
+}  // namespace
+
+Value log2(const Value& x) { return log_of_base(x, 0.6931471805599453); }
+Value log10(const Value& x) { return log_of_base(x, 2.302585092994046); }
 Value negative(const Value& x) {
   if (x.dtype() == DType::bool_)
     throw_type(
@@ -94,15 +120,14 @@ Value negative(const Value& x) {
   return lax::neg(x);
 }
 Value absolute(const Value& x) {
-  return x.dtype() == DType::bool_ ? x : lax::abs(x);
+  bool same = x.dtype() == DType::bool_ || is_unsigned_int(x.dtype());
+  return same ? x : lax::abs(x);
 }
 Value invert(const Value& x) {
   require_int("invert", x);
   return lax::bitwise_not(x);
 }
-Value sign(const Value& x) {
-  return lax::sign(x.dtype() == DType::bool_ ? numeric(x) : x);
-}
+Value sign(const Value& x) { return lax::sign(x); }
 Value floor(const Value& x) {
   return is_int(x.dtype()) || x.dtype() == DType::bool_ ? x : lax::floor(x);
 }
@@ -114,7 +139,8 @@ Value trunc(const Value& x) {
   return where(lax::lt(x, constant_like(x, 0)), lax::ceil(x), lax::floor(x));
 }
 Value rint(const Value& x) {
-  if (x.dtype() == DType::bool_ || is_int(x.dtype())) return inexact(x);
+  if (x.dtype() == DType::bool_ || is_int(x.dtype()))
+    return lax::convert(x, default_float());
   if (is_complex(x.dtype()))
     return lax::complex(rint(lax::real(x)), rint(lax::imag(x)));
   return lax::round(x, RoundingMode::to_nearest_even);
@@ -126,7 +152,8 @@ Value reciprocal(const Value& x) {
 }
 Value isnan(const Value& x) {
   if (!is_inexact(x.dtype()))
-    return lax::full(x.shape(), Literal::from_int(DType::bool_, 0));
+    return lax::full(x.shape(),
+                     Literal::from_int(DType::bool_, 0, x.weak_type()));
   return lax::ne(x, x);
 }
 Value isinf(const Value& x) {
@@ -134,7 +161,7 @@ Value isinf(const Value& x) {
     return lax::full(x.shape(), Literal::from_int(DType::bool_, 0));
   if (is_complex(x.dtype()))
     return lax::bitwise_or(isinf(lax::real(x)), isinf(lax::imag(x)));
-  return lax::eq(lax::abs(x), constant_like(x, __builtin_inf()));
+  return lax::eq(lax::abs(x), strong_constant(x, __builtin_inf()));
 }
 Value isfinite(const Value& x) {
   if (!is_inexact(x.dtype()))
@@ -209,31 +236,37 @@ Value remainder_real(const Value& x, Value y) {
   return lax::select(lax::bitwise_and(nonzero, differ), lax::add(r, y), r);
 }
 
+// As CPython's float_divmod; x // 0 is x / 0.
 Value floor_divide_float(const Value& x, const Value& y) {
-  Value r = remainder_real(x, y);
-  Value q = lax::div(lax::sub(x, r), y);
-  return lax::round(q);
+  Value r = lax::rem(x, y), zero = constant_like(y, 0);
+  Value whole = where(lax::eq(y, zero), x, lax::sub(x, r));
+  Value q = lax::div(whole, y);
+  Value differ = lax::ne(lax::sign(y), lax::sign(r));
+  Value down = lax::bitwise_and(lax::ne(r, zero), differ);
+  return lax::round(where(down, lax::sub(q, constant_like(q, 1)), q));
 }
 
 }  // namespace
 
 Value floor_divide(const Value& x, const Value& y) {
-  Value both[] = {numeric(x), numeric(y)};
-  Values v = promote("floor_divide", both);
+  Value both[] = {x, y};
+  Values v = promote_numeric("floor_divide", both);
   if (is_int(v[0].dtype())) return floor_divide_int(v[0], v[1]);
   if (is_complex(v[0].dtype()))
     throw_type("floor_divide does not support complex-valued inputs");
   return floor_divide_float(v[0], v[1]);
 }
 Value remainder(const Value& x, const Value& y) {
-  Value both[] = {numeric(x), numeric(y)};
-  Values v = promote("remainder", both);
+  Value both[] = {x, y};
+  Values v = promote_numeric("remainder", both);
   if (is_complex(v[0].dtype()))
     throw_type("remainder does not support complex-valued inputs");
   return remainder_real(v[0], v[1]);
 }
 Value fmod(const Value& x, const Value& y) {
-  return binary("fmod", lax::rem, numeric(x), numeric(y));
+  Value both[] = {x, y};
+  Values v = promote_numeric("fmod", both);
+  return lax::rem(v[0], is_int(v[1].dtype()) ? nonzero_divisor(v[1]) : v[1]);
 }
 
 Value integer_power(const Value& x, int64_t n) {
@@ -244,45 +277,49 @@ Value integer_power(const Value& x, int64_t n) {
 
 namespace {
 
-// Square and multiply over the bits of an integer exponent.
+// Square and multiply over the low six bits of an integer exponent: more
+// overflow any base but 0, 1 and -1. A negative exponent counts as its low
+// bits, which JAX leaves unspecified; NumPy refuses them.
 Value power_int(Value x, Value y) {
-  Value zero = constant_like(y, 0), one = constant_like(y, 1);
+  Value zero = strong_constant(y, 0), one = strong_constant(y, 1);
   Value acc =
-      lax::full(broadcast_shapes(std::vector<Shape>{x.shape(), y.shape()}),
-                Literal::from_int(x.dtype(), 1));
-  Value negative = lax::lt(y, zero);
+      where(lax::bitwise_and(lax::eq(x, zero), lax::ne(y, zero)), zero, one);
   for (int bit = 0; bit < 6; ++bit) {
     Value odd = lax::ne(lax::bitwise_and(y, one), zero);
-    acc = lax::select(odd, lax::mul(acc, x), acc);
+    acc = where(odd, lax::mul(acc, x), acc);
     y = lax::shift_right_logical(y, one);
     if (bit < 5) x = lax::mul(x, x);
   }
-  return lax::select(negative, constant_like(acc, 0), acc);
+  return acc;
+}
+
+// The value of a rank-0 integer that is known now: no exponent operand.
+std::optional<int64_t> known_integer(const Value& v) {
+  if (v.rank() != 0 || !is_int(v.dtype())) return std::nullopt;
+  if (v->kind == ValueKind::scalar) return v.as<ScalarObj>().literal.to_int();
+  if (!v->is_concrete() || !v->host_data()) return std::nullopt;
+  return Literal::from_bytes(v.dtype(), v->host_data()).to_int();
 }
 
 }  // namespace
 
 Value power(const Value& x, const Value& y) {
-  Value a = numeric(x), b = numeric(y);
-  // A Python int as the exponent: no exponent operand.
-  if (b->kind == ValueKind::scalar && b.weak_type() && is_int(b.dtype()))
-    return integer_power(a, b.as<ScalarObj>().literal.to_int());
-  if (is_int(a.dtype()) && is_int(b.dtype())) {
-    Value both[] = {a, b};
-    Values v = promote("power", both);
-    return power_int(v[0], v[1]);
-  }
-  // A float raised to an integer array keeps the integer exponent.
-  if (is_inexact(a.dtype()) && is_int(b.dtype())) {
-    std::vector<Shape> shapes{a.shape(), b.shape()};
+  if (auto n = known_integer(y)) return integer_power(x, *n);
+  Value both[] = {x, y};
+  TypeAndWeak t = to_numeric(result_type(both));
+  if (is_int(t.dtype)) return binary_numeric("power", power_int, x, y);
+  // A float raised to an integer array keeps the integer exponent: it has a
+  // derivative at 0.
+  if (is_inexact(x.dtype()) && is_int(y.dtype())) {
+    Value a = x, b = y;
     if (a.rank() && b.rank() && a.shape() != b.shape()) {
-      Shape s = broadcast_shapes(shapes);
+      Shape s = broadcast_shapes(std::vector<Shape>{a.shape(), b.shape()});
       a = broadcast_to(a, s);
       b = broadcast_to(b, s);
     }
-    return lax::pow(a, lax::convert(b, b.dtype(), a.weak_type()));
+    return lax::pow(a, b);
   }
-  return binary_inexact("power", lax::pow, a, b);
+  return binary_numeric("power", lax::pow, x, y);
 }
 
 Value maximum(const Value& x, const Value& y) {
@@ -295,27 +332,67 @@ Value arctan2(const Value& x, const Value& y) {
   return binary_inexact("arctan2", lax::atan2, x, y);
 }
 Value hypot(const Value& x, const Value& y) {
-  Value both[] = {absolute(x), absolute(y)};
+  Value both[] = {x, y};
   Values v = promote_inexact("hypot", both);
+  if (is_complex(v[0].dtype()))
+    throw_value(
+        "hypot is not well defined for complex-valued inputs. Please convert "
+        "to real values first, such as by using abs(x)");
   // The larger is factored out; where it is 0 or inf there is nothing to do.
-  Value big = lax::max(v[0], v[1]), small = lax::min(v[0], v[1]);
+  Value a = lax::abs(v[0]), b = lax::abs(v[1]);
+  Value big = lax::max(a, b), small = lax::min(a, b);
   Value zero = constant_like(big, 0), one = constant_like(big, 1);
-  Value plain = lax::bitwise_or(lax::eq(big, zero), isinf(big));
-  Value safe = lax::select(
-      plain, lax::full(big.shape(), Literal::from_double(big.dtype(), 1)), big);
+  Value infinite = lax::bitwise_or(isinf(a), isinf(b));  // beside a nan, too
+  Value plain = lax::bitwise_or(lax::eq(big, zero), infinite);
+  Value safe = where(plain, one, big);
   Value ratio = lax::div(small, safe);
   Value r = lax::mul(safe, lax::sqrt(lax::add(one, lax::square(ratio))));
-  return lax::select(plain, big, r);
+  Value inf = scalar_constant(big, __builtin_inf());
+  return where(infinite, inf, where(plain, big, r));
 }
-Value logaddexp(const Value& x, const Value& y) {
+
+namespace {
+
+// The number of (-half, half] that differs from x by a multiple of 2 half.
+Value wrap_between(const Value& x, double half) {
+  Value a = scalar_constant(x, half), period = scalar_constant(x, 2 * half);
+  Value r = lax::rem(lax::add(x, a), period);
+  r = where(lax::lt(r, scalar_constant(x, 0)), lax::add(r, period), r);
+  return lax::sub(r, a);
+}
+
+// log(exp(scale x) + exp(scale y)) / scale.
+Value log_of_sum(const char* op, const Value& x, const Value& y, double scale) {
   Value both[] = {x, y};
-  Values v = promote_inexact("logaddexp", both);
+  Values v = promote_inexact(op, both);
   Value big = lax::max(v[0], v[1]);
+  auto grow = [&](const Value& d) {
+    return lax::log1p(scale == 1 ? lax::exp(d) : lax::exp2(d));
+  };
+  auto shrink = [&](const Value& d) {
+    return scale == 1 ? d : lax::mul(scalar_constant(d, 1 / scale), d);
+  };
+  if (is_complex(big.dtype())) {
+    Value twice = lax::mul(big, scalar_constant(big, 2));
+    Value delta = lax::sub(lax::add(v[0], v[1]), twice);
+    Value r = lax::add(big, shrink(grow(delta)));
+    Value turn = wrap_between(lax::imag(r), 3.141592653589793 / scale);
+    return lax::complex(lax::real(r), turn);
+  }
   Value delta = lax::sub(v[0], v[1]);
   // inf - inf is nan: equal infinities just add.
   Value sum = lax::add(v[0], v[1]);
-  Value r = lax::add(big, lax::log1p(lax::exp(lax::neg(lax::abs(delta)))));
+  Value r = lax::add(big, shrink(grow(lax::neg(lax::abs(delta)))));
   return lax::select(isnan(delta), sum, r);
+}
+
+}  // namespace
+
+Value logaddexp(const Value& x, const Value& y) {
+  return log_of_sum("logaddexp", x, y, 1);
+}
+Value logaddexp2(const Value& x, const Value& y) {
+  return log_of_sum("logaddexp2", x, y, 0.6931471805599453);
 }
 Value nextafter(const Value& x, const Value& y) {
   return binary_inexact("nextafter", lax::nextafter, x, y);
@@ -356,16 +433,18 @@ COTAN_BITWISE(bitwise_xor)
 Value left_shift(const Value& x, const Value& y) {
   require_int("left_shift", x);
   require_int("left_shift", y);
-  return binary("left_shift", lax::shift_left, numeric(x), numeric(y));
+  return binary_numeric("left_shift", lax::shift_left, x, y);
 }
 Value right_shift(const Value& x, const Value& y) {
   require_int("right_shift", x);
   require_int("right_shift", y);
-  Value a = numeric(x);
-  return binary("right_shift",
-                is_unsigned_int(a.dtype()) ? lax::shift_right_logical
-                                           : lax::shift_right_arithmetic,
-                a, numeric(y));
+  return binary_numeric(
+      "right_shift",
+      [](const Value& a, const Value& n) {
+        return is_unsigned_int(a.dtype()) ? lax::shift_right_logical(a, n)
+                                          : lax::shift_right_arithmetic(a, n);
+      },
+      x, y);
 }
 
 // ---- three operands

@@ -234,7 +234,6 @@ Avals pow_type(const TypeArgs& a) {
   if (is_inexact(a.in[0].dtype) && is_int(a.in[1].dtype)) {
     Aval as_base[] = {a.in[0], a.in[1]};
     as_base[1].dtype = as_base[0].dtype;
-    as_base[1].weak_type = as_base[0].weak_type;
     return {common_type({a.self, as_base, a.params}, is_inexact)};
   }
   return {common_type(a, is_inexact)};

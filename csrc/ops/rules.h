@@ -15,6 +15,10 @@ constexpr bool ordered(DType t) { return t != DType::key; }
 constexpr bool arithmetic(DType t) { return is_numeric(t); }
 constexpr bool int_or_bool(DType t) { return is_int(t) || t == DType::bool_; }
 constexpr bool real_number(DType t) { return is_int(t) || is_float(t); }
+constexpr bool has_sign(DType t) {
+  return is_numeric(t) && !is_unsigned_int(t);
+}
+constexpr bool has_complex(DType t) { return is_inexact(t) && !is_half(t); }
 
 // Checks one dtype and one shape (or rank 0) among the operands, and gives
 // their common type. `accepts` describes valid dtypes in error messages.

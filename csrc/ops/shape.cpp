@@ -182,7 +182,14 @@ View transpose_view(const ViewArgs& a) {
 // ---- rev
 
 Avals rev_type(const TypeArgs& a) {
-  check_axes("rev", a.params.as<AxesParams>().axes, a.in[0].rank(), a.in[0]);
+  const Axes& axes = a.params.as<AxesParams>().axes;
+  for (int64_t axis : axes)
+    if (axis >= a.in[0].rank())  // JAX's class for this one
+      throw_type(
+          "rev dimensions must all be less than operand ndim, got "
+          "dimensions ",
+          tuple_string(axes), " for operand ndim ", a.in[0].rank(), ".");
+  check_axes("rev", axes, a.in[0].rank(), a.in[0]);
   return {a.in[0]};
 }
 Values rev_transpose(const TransposeArgs& a) {

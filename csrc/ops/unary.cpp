@@ -166,7 +166,6 @@ Scalar hypot_body(ScalarEmitter& e, Scalar z) {
 Scalar abs_body(ScalarEmitter& e, Scalar x) {
   if (is_complex(x.dtype)) return hypot_body(e, x);
   if (is_float(x.dtype)) return e.abs(x);
-  if (!is_signed_int(x.dtype)) return x;
   return e.select(e.lt(x, e.constant(x.dtype, 0)), e.neg(x), x);
 }
 
@@ -211,7 +210,7 @@ COTAN_SIMPLE(sqrt, (nary_type<1, is_inexact>), kNone, D(lax::div(C(0.5), y)),
              nullptr, 8, sqrt_body(e, x[0]))
 COTAN_SIMPLE(square, (nary_type<1, arithmetic>), kNone, D(lax::mul(C(2), x)),
              nullptr, 1, e.mul(x[0], x[0]))
-COTAN_SIMPLE(abs, (nary_type_to<1, arithmetic, real_dtype>), kNone, abs_jvp,
+COTAN_SIMPLE(abs, (nary_type_to<1, has_sign, real_dtype>), kNone, abs_jvp,
              nullptr, 1, abs_body(e, x[0]))
 COTAN_SIMPLE(population_count, (nary_type<1, is_int>), kNotDifferentiable,
              nullptr, nullptr, 4, e.unary(UnaryOp::popcount, x[0]))
@@ -244,7 +243,7 @@ COTAN_SIMPLE(real, (nary_type_to<1, is_complex, real_dtype>), kLinear,
              linear_jvp, real_transpose, 1, e.real(x[0]))
 COTAN_SIMPLE(imag, (nary_type_to<1, is_complex, real_dtype>), kLinear,
              linear_jvp, imag_transpose, 1, e.imag(x[0]))
-COTAN_SIMPLE(conj, (nary_type_to<1, is_inexact, complex_dtype>), kLinear,
+COTAN_SIMPLE(conj, (nary_type_to<1, has_complex, complex_dtype>), kLinear,
              linear_jvp, conj_transpose, 1,
              e.complex(e.real(x[0]), e.neg(e.imag(x[0]))))
 

@@ -300,7 +300,12 @@ void drop_object(void* owner) {
 }
 }  // namespace
 
-Value value_from_numpy(PyObject* x, bool borrow) {
+namespace {
+// Of at least this many bytes sharing memory is cheaper than copying it.
+constexpr size_t kBorrowBytes = 4096;
+
+// Memory of x is shared if it has `share_from` bytes.
+Value numpy_value(PyObject* x, size_t share_from, bool* copied) {
   auto* a = reinterpret_cast<PyArrayObject*>(x);
   DType from;
   if (!dtype_from_descr(PyArray_DESCR(a), &from)) {
@@ -322,13 +327,24 @@ Value value_from_numpy(PyObject* x, bool borrow) {
   size_t bytes = size_t(aval.nbytes());
   // A cast made a fresh array that nobody else can write to.
   bool fresh = dense.get() != x && PyArray_BASE(d) == nullptr;
-  if ((borrow || fresh) && bytes >= 4096) {
+  *copied = fresh;
+  if (bytes >= (fresh ? kBorrowBytes : share_from)) {
     const void* data = PyArray_DATA(d);
     auto buffer = Buffer::wrap(data, bytes, drop_object, dense.release());
     return make_ref<ArrayObj>(std::move(aval), std::move(buffer));
   }
+  *copied = true;
   return make_ref<ArrayObj>(std::move(aval),
                             Buffer::copy_of(PyArray_DATA(d), bytes));
+}
+}  // namespace
+
+Value value_from_numpy(PyObject* x, bool borrow) {
+  bool copied;
+  return numpy_value(x, borrow ? kBorrowBytes : SIZE_MAX, &copied);
+}
+Value value_sharing_numpy(PyObject* x, bool* copied) {
+  return numpy_value(x, 0, copied);
 }
 
 namespace {

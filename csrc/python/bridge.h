@@ -46,6 +46,8 @@ Aval aval_of_python(PyObject* x);
 PyObject* numpy_dtype(DType t);            // new reference
 DType dtype_from_python(PyObject* dtype);  // anything np.dtype() takes
 Value value_from_numpy(PyObject* array, bool borrow);
+// Shares the memory where dtype and layout allow; `copied` says if not.
+Value value_sharing_numpy(PyObject* array, bool* copied);
 // A read-only array on the value's memory.
 PyObject* numpy_view(const Value& v);
 // A Python scalar from a rank-0 value.

@@ -6,6 +6,7 @@
 #include "base/config.h"
 #include "jnp/promote.h"
 #include "ops/lax.h"
+#include "python/dlpack.h"
 #include "runtime/device.h"
 #include "transforms/transforms.h"
 
@@ -141,8 +142,7 @@ void bind_dtypes(py::module_& m) {
     return std::string(dtype_short(dtype_from(x)));
   });
   m.def("promote_types", [](const py::object& a, const py::object& b) {
-    auto weak_or_dtype = [](const py::object& x) { return type_of_object(x); };
-    return dtype_object(jnp::join(weak_or_dtype(a), weak_or_dtype(b)).dtype);
+    return dtype_object(jnp::join_dtypes(type_of_object(a), type_of_object(b)));
   });
   m.def("result_type", [](const py::tuple& args) {
     auto canonical_type = [](jnp::TypeAndWeak t) {
@@ -291,6 +291,17 @@ PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = COTAN_VERSION;
   m.def("set_error_classes",
         [](const py::dict& classes) { set_error_classes(classes.ptr()); });
+  // value, versioned protocol, was copied -> capsule
+  m.def("dlpack_export", [](const Value& v, bool versioned, bool copied) {
+    return py::reinterpret_steal<py::object>(
+        dlpack_export(v, versioned, copied));
+  });
+  // capsule -> (value, was copied)
+  m.def("dlpack_import", [](const py::object& capsule) {
+    bool copied = false;
+    Value v = dlpack_import(capsule.ptr(), &copied);
+    return py::make_tuple(v, copied);
+  });
   bind_settings(m);
   bind_dtypes(m);
   bind_devices(m);

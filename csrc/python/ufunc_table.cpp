@@ -1,5 +1,6 @@
 #include "python/ufunc_table.h"
 
+#include "base/error.h"
 #include "jnp/lax_front.h"
 #include "jnp/nn.h"
 #include "jnp/ufuncs.h"
@@ -19,6 +20,14 @@ namespace {
 #define L2(f, doc)                                               \
   {"lax." #f, doc, nullptr, [](const Value& x, const Value& y) { \
      return jnp::strict_binary(lax::f, "lax." #f, x, y);         \
+   }}
+// Complex numbers have no order (cotan.numpy compares their parts in turn).
+#define L2_ORDER(f, doc)                                               \
+  {"lax." #f, doc, nullptr, [](const Value& x, const Value& y) {       \
+     if (is_complex(x.dtype()))                                        \
+       throw_type(#f " does not accept dtype ", dtype_name(x.dtype()), \
+                  " at position 0.");                                  \
+     return jnp::strict_binary(lax::f, "lax." #f, x, y);               \
    }}
 
 constexpr UfuncEntry kTable[] = {
@@ -83,6 +92,7 @@ constexpr UfuncEntry kTable[] = {
        "arctan2(y, x)."),
     N2(hypot, "sqrt(x^2 + y^2) without overflow on the way."),
     N2(logaddexp, "log(exp(x) + exp(y)) without overflow."),
+    N2(logaddexp2, "log2(2 ** x + 2 ** y) without overflow."),
     N2(nextafter, "The next float after x towards y."),
     N2(equal, "x == y."),
     N2(not_equal, "x != y."),
@@ -165,10 +175,10 @@ constexpr UfuncEntry kTable[] = {
        "The bits of x moved down by y; copies of the sign bit come in."),
     L2(eq, "x == y."),
     L2(ne, "x != y."),
-    L2(lt, "x < y."),
-    L2(le, "x <= y."),
-    L2(gt, "x > y."),
-    L2(ge, "x >= y."),
+    L2_ORDER(lt, "x < y."),
+    L2_ORDER(le, "x <= y."),
+    L2_ORDER(gt, "x > y."),
+    L2_ORDER(ge, "x >= y."),
     A1(relu, "max(x, 0), with derivative 0 at 0."),
     A1(relu6, "min(max(x, 0), 6)."),
     A1(sigmoid, "1 / (1 + exp(-x))."),
@@ -197,6 +207,7 @@ constexpr UfuncEntry kTable[] = {
 #undef A2
 #undef L1
 #undef L2
+#undef L2_ORDER
 
 }  // namespace
 

@@ -152,8 +152,8 @@ std::span<Device* const> devices(std::string_view platform) {
   std::lock_guard lock(r.mutex);
   const DeviceList* list = r.find(wanted);
   if (!list)
-    throw_value("[devices] no platform '", wanted, "'; devices are ",
-                device_names());
+    throw_runtime("[devices] no platform '", wanted, "'; devices are ",
+                  device_names());
   return *list;
 }
 

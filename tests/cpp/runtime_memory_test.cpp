@@ -250,7 +250,7 @@ TEST(memory_devices_are_found_and_named) {
   CHECK(!cpu_device()->kind().empty());
   CHECK_THROWS(ErrorKind::value, find_device("tpu"),
                "no device 'tpu:0'; devices are cpu:0");
-  CHECK_THROWS(ErrorKind::value, devices("gpu"), "no platform 'gpu'");
+  CHECK_THROWS(ErrorKind::runtime, devices("gpu"), "no platform 'gpu'");
   class Fake final : public Device {
    public:
     Fake() : Device("fake", 3, "a test") {}

@@ -27,6 +27,7 @@ def expected():
 
 def _normal(text):
     text = re.sub(r"0x[0-9a-f]+", "0x", text)
+    text = text.replace("<class 'cotan.", "<class 'jax.")
     return re.sub(r"/\S*/(?:site-packages|lib)/\S*", "<path>", text)
 
 

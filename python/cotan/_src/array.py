@@ -28,26 +28,23 @@ def _repr(x):
 
         data = np.asarray(random.key_data(x))
         return f"Array({x.shape}, dtype={x.dtype.name}) overlaying:\n{data}"
-    data = _dispatch.to_numpy(x)
-    weak = ", weak_type=True" if x.weak_type else ""
-    name = x.dtype.name
+    tail = f"dtype={x.dtype.name}" + (", weak_type=True" if x.weak_type else "")
+    width = np.get_printoptions()["linewidth"]
     if x.size == 0:
-        return f"Array([], shape={x.shape}, dtype={name}{weak})"
-    body = np.array2string(
-        _printable(data), prefix="Array(", separator=", ", suffix=","
-    )
-    tail = f"dtype={name}{weak})"
-    # As NumPy: the dtype goes on a new line where it would not fit.
-    last = body.rsplit("\n", 1)[-1]
-    start = len("Array(") if "\n" not in body else 0
-    fits = (
-        start + len(last) + 2 + len(tail) <= np.get_printoptions()["linewidth"]
-    )
-    return f"Array({body}, {tail}" if fits else (f"Array({body},\n      {tail}")
-
-
-def _printable(data):
-    return data
+        body = f"[], shape={x.shape}"
+    else:
+        body = np.array2string(
+            _dispatch.to_numpy(x),
+            prefix="Array(",
+            separator=", ",
+            suffix=",",
+            max_line_width=width,
+        )
+    # Where the dtype does not fit on the last line JAX puts more space before
+    # it, not a new line.
+    used = len(body) - body.rfind("\n") + 1
+    space = " " if used + len(tail) + 2 <= width else " " * len("Array(")
+    return f"Array({body},{space}{tail})"
 
 
 def _str(x):
@@ -197,39 +194,29 @@ def _rebuild(data, weak_type):
     return _core.convert(y, y.dtype, weak_type) if weak_type else y
 
 
-def _deepcopy(x, memo):
+def _copied(x):
+    y = _dispatch.to_array(_dispatch.to_numpy(x).copy())
+    return _core.convert(y, y.dtype, x.weak_type)
+
+
+def _deepcopy(x, memo=None):
     del memo
-    return (
-        x
-        if isinstance(x, Tracer)
-        else _dispatch.to_array(_dispatch.to_numpy(x).copy())
-    )
+    if isinstance(x, Tracer) or isinstance(x.dtype, dtypes.KeyDType):
+        return x
+    return _copied(x)
 
 
 def _dlpack(x, *, stream=None, max_version=None, dl_device=None, copy=None):
     del stream
-    data = _dispatch.to_numpy(x)
+    if isinstance(x, Tracer) and _dispatch.concrete_or_none(x) is None:
+        _abstract_conversion(x, "array")
     if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
         raise BufferError(f"[dlpack] a CPU array cannot go to {dl_device}")
-    if x.dtype.name == "bfloat16":
-        raise BufferError("[dlpack] NumPy cannot export bfloat16")
     if copy:
-        data = data.copy()
-    elif max_version is None or max_version < (1, 0):
-        # The old protocol has no read-only flag; consumers must not write.
-        data = _writable_view(data)
-        return data.__dlpack__()
-    return data.__dlpack__(max_version=max_version)
-
-
-def _writable_view(data):
-    import ctypes
-
-    if data.size == 0:
-        return data.copy()
-    raw = (ctypes.c_byte * data.nbytes).from_address(data.ctypes.data)
-    raw._keep = data
-    return np.frombuffer(raw, dtype=data.dtype).reshape(data.shape)
+        x = _copied(x)
+    # The old protocol has no read-only flag; consumers must not write.
+    versioned = max_version is not None and tuple(max_version) >= (1, 0)
+    return _core.dlpack_export(x, versioned, bool(copy))
 
 
 def _dlpack_device(x):

@@ -197,6 +197,12 @@ def tile(operand, reps: Sequence[int]):
 def pad(operand, padding_value, padding_config):
     """operand with (low, high, interior) elements of padding_value added per
     dimension; negative low and high remove elements."""
+    have, want = (_dispatch.aval_of(v)[0] for v in (padding_value, operand))
+    if have != want:
+        raise TypeError(
+            "[pad] pad operand and padding_value must be same dtype: got "
+            f"{want.name} and {have.name}."
+        )
     return _core.pad(operand, padding_value, list(padding_config))
 
 

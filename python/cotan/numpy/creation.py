@@ -170,8 +170,11 @@ def copy(a, order=None):
 
 
 def from_dlpack(x, /, *, device=None, copy=None):
-    """An Array from an object with `__dlpack__`."""
-    return _to_array(np.from_dlpack(x))
+    """An Array on the memory of an object with `__dlpack__`: see
+    `cotan.dlpack.from_dlpack`."""
+    from cotan import dlpack
+
+    return dlpack.from_dlpack(x, device, copy)
 
 
 def frombuffer(buffer, dtype=float, count=-1, offset=0):

@@ -56,6 +56,7 @@ less_equal = _ufuncs["numpy.less_equal"]
 log = _ufuncs["numpy.log"]
 log1p = _ufuncs["numpy.log1p"]
 logaddexp = _ufuncs["numpy.logaddexp"]
+logaddexp2 = _ufuncs["numpy.logaddexp2"]
 logical_and = _ufuncs["numpy.logical_and"]
 logical_or = _ufuncs["numpy.logical_or"]
 maximum = _ufuncs["numpy.maximum"]
@@ -104,10 +105,7 @@ def _where(c, x, y):
 
 def positive(x, /):
     """+x: the array itself."""
-    x = _operand(x, "positive", 0)
-    if x.dtype == bool:
-        raise TypeError("positive does not accept dtype bool")
-    return x
+    return _operand(x, "positive", 0)
 
 
 def fabs(x, /):
@@ -120,8 +118,10 @@ def fabs(x, /):
 def signbit(x, /):
     """Whether the sign bit is set: also for -0.0."""
     x = _operand(x, "signbit", 0)
-    if x.dtype.kind in "iub":
-        return x < 0
+    if x.dtype.kind == "b":
+        return _core.np_full(x.shape, False, bool, "signbit")
+    if x.dtype.kind in "iu":
+        return _core.strong(x < 0)
     if x.dtype.kind == "c":
         raise ValueError(
             "cotan.numpy.signbit is not well defined for complex64"
@@ -134,13 +134,18 @@ def signbit(x, /):
 def copysign(x1, x2, /):
     """|x1| with the sign of x2."""
     a, b = _numbers("copysign", x1, x2)
+    if a.dtype.kind == "c":
+        raise TypeError("copysign does not support complex-valued inputs")
     return _where(signbit(b), -absolute(a), absolute(a))
 
 
 def heaviside(x1, x2, /):
     """0 where x1 < 0, 1 where x1 > 0, x2 where x1 is 0."""
     a, b = _numbers("heaviside", x1, x2)
-    one = _core.np_astype(1, a.dtype, True)
+    if a.dtype.kind == "c":
+        raise TypeError("heaviside does not accept complex numbers")
+    weak = a.weak_type and a.ndim == 0
+    one = _core.np_astype(1, a.dtype, weak)
     step = _where(a < 0, one * 0, _where(a > 0, one, b))
     return _where(isnan(a), a, step)
 
@@ -209,13 +214,6 @@ def ldexp(x1, x2, /):
     return x * exp2(half.astype(x.dtype)) * exp2((e - half).astype(x.dtype))
 
 
-def logaddexp2(x1, x2, /):
-    """log2(2 ** x1 + 2 ** x2)."""
-    a, b = _numbers("logaddexp2", x1, x2)
-    ln2 = math.log(2)
-    return logaddexp(a * ln2, b * ln2) / ln2
-
-
 def deg2rad(x, /):
     """Degrees to radians."""
     return _inexact(x, "deg2rad") * (math.pi / 180)
@@ -242,8 +240,12 @@ def sinc(x, /):
 
 def angle(z, deg=False):
     """The argument of a complex number."""
-    z = _inexact(z, "angle")
+    z = _operand(z, "angle", 0)
+    if z.dtype.kind in "iub":
+        z = _core.np_astype(z, float)
     a = arctan2(imag(z), real(z))
+    if z.dtype.kind != "c":
+        a = _core.strong(a)
     return rad2deg(a) if deg else a
 
 

@@ -456,9 +456,8 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
     a, q = _operand(a, name, 0), _operand(q, name, 1)
     if a.dtype.kind == "c":
         raise ValueError(f"{name} does not support complex input")
+    a = _core.promote_inexact(name, [a])[0]
     work = _core.result_type((a, q))[0]
-    if not dtypes.issubdtype(work, np.inexact):
-        work = _core.canonical_dtype(float)
     a = a.astype(work)
     q = q.astype(work)
     axes = _axes(axis, a.ndim)
