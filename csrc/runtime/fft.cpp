@@ -12,7 +12,6 @@ namespace cotan {
 namespace {
 
 constexpr long double kPi = 3.14159265358979323846264338327950288L;
-constexpr int kLargestRadix = 31;
 constexpr int64_t kLongLine = 256;  // from here one line is made a matrix
 
 struct Root {
@@ -300,7 +299,7 @@ std::vector<int> radices_of(int64_t n) {
   auto take = [&](int r) {
     for (; n % r == 0; n /= r) out.push_back(r);
   };
-  for (int r = 7; r <= kLargestRadix; r += 2) take(r);
+  for (int r : {7, 11, 13, 17, 19, 23, 29, 31}) take(r);
   take(5);
   take(3);
   take(8);

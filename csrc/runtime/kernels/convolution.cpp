@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/products.h"
+#include "runtime/kernels/scratch.h"
 
 namespace cotan {
 namespace {
@@ -303,14 +305,14 @@ class ByProducts {
     const T* x =
         static_cast<const T*>(call_->in[0]) + group * a_.lhs_strides[1];
     T* y = static_cast<T*>(call_->out[0]) + group * a_.out_strides[1];
-    std::unique_ptr<T[]> patches(new T[size_t(np * block_k_) + 1]);
-    std::unique_ptr<T[]> result;
+    ScratchBlock<T> patches(call_->rt, np * block_k_);
+    std::optional<ScratchBlock<T>> result;
     T* c = y;
     if (in_place_) {
       c += rows_are_positions_ ? p0 * pitch_ : p0;
     } else {
-      result.reset(new T[size_t(np * out)]);
-      c = result.get();
+      result.emplace(call_->rt, np * out);
+      c = result->get();
     }
     for (int64_t k = 0; k == 0 || k < depth_; k += block_k_) {
       int64_t nk = std::min(block_k_, depth_ - k);
@@ -371,12 +373,8 @@ class ByProducts {
     const void *left = x, *right = w;
     if (!rows_are_positions_) std::swap(left, right);
     const ProductRunner* product = find(np, nk, accumulate);
-    int64_t bytes = product->scratch_bytes();
-    std::unique_ptr<char[]> scratch(bytes ? new char[size_t(bytes) + 64]
-                                          : nullptr);
-    auto at =
-        (reinterpret_cast<uintptr_t>(scratch.get()) + 63) & ~uintptr_t(63);
-    product->run(left, right, c, reinterpret_cast<void*>(at));
+    ScratchBlock<char> scratch(call_->rt, product->scratch_bytes());
+    product->run(left, right, c, scratch.get());
   }
 
   struct Made {

@@ -14,6 +14,7 @@
 #include "ir/fft_attrs.h"
 #include "runtime/kernels/isa.h"
 #include "runtime/kernels/kernels.h"
+#include "runtime/kernels/scratch.h"
 
 namespace cotan {
 namespace {
@@ -179,23 +180,19 @@ int64_t lanes_for(int64_t n, bool contiguous) {
 template <class R>
 class Scratch {
  public:
-  Scratch(const FftPlan<R>& plan, int64_t lanes) {
-    int64_t each = (plan.size() * lanes + 15) & ~int64_t(15);
-    int64_t more = plan.scratch(lanes);
-    storage_.reset(static_cast<R*>(::operator new(
-        size_t(4 * each + more) * sizeof(R) + 64, std::align_val_t(64))));
+  Scratch(Runtime* rt, const FftPlan<R>& plan, int64_t lanes)
+      : each_((plan.size() * lanes + 15) & ~int64_t(15)),
+        storage_(rt, 4 * each_ + plan.scratch(lanes)) {
     R* p = storage_.get();
-    buffers = {p, p + each, p + 2 * each, p + 3 * each};
-    work = p + 4 * each;
+    buffers = {p, p + each_, p + 2 * each_, p + 3 * each_};
+    work = p + 4 * each_;
   }
   FftBuffers<R> buffers;
   R* work;
 
  private:
-  struct Free {
-    void operator()(R* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<R, Free> storage_;
+  int64_t each_;
+  ScratchBlock<R> storage_;
 };
 
 // Runs f(first, lanes, scratch) over `lines` lines of a pass, on the pool;
@@ -212,7 +209,7 @@ int each_group(Runtime* rt, const FftPlan<R>& plan, int64_t lines,
   int status =
       parallel_chunks(rt, chunks, int64_t(ns * double(groups)), [&](int64_t c) {
         try {
-          Scratch<R> s(plan, lanes);
+          Scratch<R> s(rt, plan, lanes);
           FftBuffers<R> start = s.buffers;
           for (int64_t g = c * grain; g < std::min(groups, (c + 1) * grain);
                ++g) {
