@@ -11,8 +11,8 @@ Array([3., 3.], dtype=float32)
 
 from cotan._src import absent
 from cotan.lax import (
-    _convolution,
     _control,
+    _convolution,
     _elementwise,
     _fft,
     _missing,
@@ -35,8 +35,8 @@ from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
 from cotan.lax._slicing import *  # noqa: F403
-from cotan.lax._special import *  # noqa: F403
 from cotan.lax._solves import *  # noqa: F403
+from cotan.lax._special import *  # noqa: F403
 from cotan.lax._types import (
     AccuracyMode,
     ConvDimensionNumbers,
