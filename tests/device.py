@@ -15,13 +15,14 @@ LOOSER = 1.0 if on_cpu else 4.0
 # XLA divides by a number that it broadcasts by multiplying with 1 / x, and has
 # no fma for the sign of a complex number.
 ROUNDED = () if on_cpu else ("div", "sign")
-# Primitives that have no rule for StableHLO.
+# What has no rule for StableHLO yet: decompositions, transforms, windows,
+# control flow, callbacks.
 NO_STABLEHLO = frozenset(
-    "eig eigh geqp3 geqrf hessenberg householder_product linear_solve lu "
-    "lu_pivots_to_permutation ormqr qr schur svd tridiagonal "
-    "tridiagonal_solve conv_general_dilated fft reduce_window_max "
-    "reduce_window_min reduce_window_sum select_and_gather_add "
-    "select_and_scatter_add".split()
+    "cond conv_general_dilated debug_callback eig eigh fft geqp3 geqrf "
+    "hessenberg householder_product io_callback linear_solve lu "
+    "lu_pivots_to_permutation ormqr pure_callback qr reduce_window_max "
+    "reduce_window_min reduce_window_sum scan schur select_and_gather_add "
+    "select_and_scatter_add svd tridiagonal tridiagonal_solve while".split()
 )
 MISSING = frozenset() if on_cpu else NO_STABLEHLO
 

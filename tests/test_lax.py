@@ -348,9 +348,9 @@ def test_gradients_match_jax(name):
             r"\[reduce\] slot `eval`",
         ),
         (
-            lambda: lax.conv(A, A, (1,), "SAME"),
+            lambda: lax.psum(A, "i"),
             NotImplementedError,
-            r"\[conv\] convolution is not available yet",
+            r"\[psum\] named axes and collectives are not available yet",
         ),
         (lambda: lax.linalg.qr(1.0), TypeError, "rank at least 2"),
         (

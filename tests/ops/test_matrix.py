@@ -17,6 +17,7 @@ from tests import device
 from tests.ops import (
     binary_cases,
     choice_cases,
+    control_cases,
     derivatives,
     dot_cases,
     dtype_cases,
@@ -49,6 +50,7 @@ FAMILIES = (
     index_cases,
     linalg_cases,
     window_cases,
+    control_cases,
     special_cases,
 )
 CASES = [
@@ -76,6 +78,7 @@ def test_names_are_distinct():
 
 def test_every_primitive_has_a_case():
     covered = {c.primitive for c in CASES} | set(special_cases.INTERNAL)
+    covered |= set(control_cases.INTERNAL)
     covered |= device.MISSING
     assert covered == set(_core.primitives())
 

@@ -100,7 +100,6 @@ def pure_callback(
     *args,
     sharding=None,
     vmap_method: str | None = None,
-    vectorized=None,
     **kwargs,
 ):
     """callback(*args, **kwargs) in Python, also from compiled code.
@@ -121,8 +120,6 @@ def pure_callback(
     Array(1., dtype=float32)
     """
     del sharding
-    if vectorized is not None:
-        vmap_method = "legacy_vectorized" if vectorized else "sequential"
     if vmap_method is not None and vmap_method not in _VMAP_METHODS:
         raise ValueError(
             f"vmap_method must be on of the allowed methods {_VMAP_METHODS}, "
@@ -153,15 +150,18 @@ def io_callback(
 
 
 def debug_callback(
-    callback: Callable,
+    callback: Callable | None = None,
     *args,
     ordered: bool = False,
     partitioned: bool = False,
     **kwargs,
-) -> None:
+):
     """callback(*args, **kwargs) for its side effects, also from compiled code
-    and under every transformation."""
-    del partitioned
+    and under every transformation. Without a callback: a function of it."""
+    if callback is None:
+        return functools.partial(
+            debug_callback, ordered=ordered, partitioned=partitioned
+        )
     # What is no array is handed to the callback as it is.
     leaves, tree = tree_flatten((args, kwargs))
     dynamic = [_dispatch.is_array(x) for x in leaves]
@@ -177,6 +177,7 @@ def debug_callback(
     call.__name__ = getattr(callback, "__name__", repr(callback))
     values = [x for x, d in zip(leaves, dynamic, strict=True) if d]
     _call(_DEBUG, call, None, bool(ordered), None, tuple(values), {})
+    return None
 
 
 class _CheckedFormatter(string.Formatter):
@@ -202,13 +203,14 @@ _formatter = _CheckedFormatter()
 
 
 def debug_print(
-    fmt: str,
+    fmt: str | None = None,
     *args,
     ordered: bool = False,
     partitioned: bool = False,
     skip_format_check: bool = False,
+    _use_logging: bool = False,
     **kwargs,
-) -> None:
+):
     """Prints fmt.format(*args, **kwargs) when the values are known.
 
     ordered: in program order with other ordered effects.
@@ -216,6 +218,13 @@ def debug_print(
     >>> cotan.jit(lambda x: cotan.debug.print("x = {}", x))(1)
     x = 1
     """
+    if fmt is None:
+        return functools.partial(
+            debug_print,
+            ordered=ordered,
+            partitioned=partitioned,
+            skip_format_check=skip_format_check,
+        )
     if not skip_format_check:
         _formatter.format(
             fmt, *tree_map(_stand_in, args), **tree_map(_stand_in, kwargs)
@@ -227,6 +236,7 @@ def debug_print(
         partitioned=partitioned,
         **kwargs,
     )
+    return None
 
 
 class _Stand(str):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from cotan import _dispatch
 from cotan._src import avals, bodies
+from cotan._src import jit as jit_module
 from cotan.tree_util import tree_flatten, tree_map, tree_unflatten
 
 
@@ -61,23 +62,23 @@ def _policy_of(function):
 
 
 def checkpoint(
-    fun: Callable | None = None,
+    fun: Callable,
     *,
-    prevent_cse: bool = True,
-    policy: Callable | None = None,
+    prevent_cse: bool | Sequence[bool] = True,
+    policy: Callable[..., bool] | None = None,
     static_argnums: int | tuple[int, ...] = (),
+    static_argnames: str | Iterable[str] = (),
     concrete: bool = False,
 ) -> Callable:
     """`fun`, with a derivative that recomputes its intermediate values.
 
     Args:
-      fun: a function of arrays and pytrees. Without it a decorator is
-        returned.
+      fun: a function of arrays and pytrees.
       prevent_cse: keep the compiler from merging the recomputation with the
         original; off where that cannot happen anyway, as in a scan.
       policy: says which intermediate values are stored all the same, see
         `checkpoint_policies`.
-      static_argnums: positions of arguments that are not arrays.
+      static_argnums, static_argnames: arguments that are not arrays.
 
     >>> f = cotan.checkpoint(lambda x: cnp.sin(cnp.sin(x)))
     >>> cotan.grad(f)(0.0)
@@ -88,52 +89,47 @@ def checkpoint(
             "The 'concrete' option to cotan.checkpoint is not supported: use "
             "static_argnums."
         )
-    if fun is None:
-        return functools.partial(
-            checkpoint,
-            prevent_cse=prevent_cse,
-            policy=policy,
-            static_argnums=static_argnums,
-        )
     if not callable(fun):
         raise TypeError(f"Expected a callable value, got {fun!r}")
-    static = (
-        (static_argnums,)
-        if isinstance(static_argnums, int)
-        else tuple(static_argnums)
+    nums, names = jit_module.resolve_static(
+        fun, static_argnums, static_argnames
     )
+    barrier = prevent_cse if isinstance(prevent_cse, bool) else any(prevent_cse)
 
     @functools.wraps(fun)
     def wrapped(*args, **kwargs):
-        target, dynamic = fun, args
-        if static:
-            target, dynamic = _without_static(fun, args, static)
-        values, tree = bodies.operands((dynamic, kwargs), "checkpoint")
+        target, dynamic = fun, (args, kwargs)
+        if nums or names:
+            target, dynamic = _without_static(fun, args, kwargs, nums, names)
+        values, tree = bodies.operands(dynamic, "checkpoint")
         types = [_dispatch.aval_of(x) for x in values]
         body = bodies.trace(target, tree, types)
         out = _dispatch.checkpoint_flat(
-            body.jaxpr, values, bool(prevent_cse), _policy_of(policy)
+            body.jaxpr, values, barrier, _policy_of(policy)
         )
         return tree_unflatten(body.out_tree, out)
 
     return wrapped
 
 
-def _without_static(fun, args, static):
-    where = {n % len(args) for n in static}
-    for n in where:
-        if isinstance(args[n], _dispatch.Tracer):
+def _without_static(fun, args, kwargs, nums, names):
+    where = {n for n in nums if n < len(args)}
+    fixed = {k: v for k, v in kwargs.items() if k in names}
+    for x in (*(args[n] for n in where), *fixed.values()):
+        if isinstance(x, _dispatch.Tracer):
             raise ValueError(
-                f"checkpoint: static argument {n} is a traced array; it must "
-                "be a Python value"
+                "checkpoint: a static argument is a traced array; it must be "
+                "a Python value"
             )
 
-    def target(*dynamic, **kwargs):
+    def target(*dynamic, **more):
         rest = iter(dynamic)
         full = [args[i] if i in where else next(rest) for i in range(len(args))]
-        return fun(*full, **kwargs)
+        return fun(*full, **fixed, **more)
 
-    return target, tuple(x for i, x in enumerate(args) if i not in where)
+    positional = tuple(x for i, x in enumerate(args) if i not in where)
+    keywords = {k: v for k, v in kwargs.items() if k not in fixed}
+    return target, (positional, keywords)
 
 
 def checkpoint_name(x, name: str):

@@ -130,6 +130,12 @@ def _resolve(signature, argnums, argnames, what):
     return tuple(sorted(all_nums)), frozenset(all_names)
 
 
+def resolve_static(fun, argnums, argnames):
+    """(positions, names) of static arguments, each completed by the other."""
+    options = Options(fun, argnums, argnames, None, None)
+    return options.static_argnums, options.static_argnames
+
+
 def jit(
     fun: Callable | None = None,
     *,
