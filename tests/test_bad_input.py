@@ -250,7 +250,7 @@ def test_interrupt(work):
         x = cnp.ones(8)
         big = cnp.ones((12_000, 12_000)) if "big" in {work!r} else None
         # Another process: a thread of this one would wait for the GIL.
-        kill = f"sleep 1; kill -INT {{os.getpid()}}"
+        kill = f"sleep 0.4; kill -INT {{os.getpid()}}"
         subprocess.Popen(["sh", "-c", kill])
         try:
             {work}

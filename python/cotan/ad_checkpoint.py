@@ -14,9 +14,9 @@ __all__ = [
 ]
 
 
-def print_saved_residuals(fun, *args, **kwargs) -> None:
-    """Prints the types of what the derivative of `fun` keeps."""
+def print_saved_residuals(f, *args, **kwargs) -> None:
+    """Prints the types of what the derivative of `f` keeps."""
     from cotan._src.checkpoints import saved_residuals
 
-    for aval, where in saved_residuals(fun, *args, **kwargs):
+    for aval, where in saved_residuals(f, *args, **kwargs):
         print(f"{aval.str_short()} {where}")

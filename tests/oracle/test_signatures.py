@@ -43,6 +43,8 @@ EXCEPTIONS = {
     "cotan": {
         **dict.fromkeys(SETTINGS, "the default is True"),
         "Array": "not made by calling the class",
+        "checkpoint": "concrete, a deprecated argument, is False",
+        "remat": "also takes static_argnames; concrete is False",
         "ShapeDtypeStruct": "arrays are neither varying nor references",
         "default_backend": "built in",
         "jit": "our defaults are None where JAX has markers",
@@ -68,6 +70,10 @@ EXCEPTIONS = {
         "reduce_or": "out_sharding is accepted by all",
         "reduce_prod": "out_sharding is accepted by all",
         "reduce_xor": "out_sharding is accepted by all",
+    },
+    "cotan.ad_checkpoint": {
+        "checkpoint": "concrete, a deprecated argument, is False",
+        "remat": "also takes static_argnames; concrete is False",
     },
     "cotan.random": {"lognormal": "1.0, not np.float32(1.0)"},
     "cotan.tree_util": {
@@ -96,6 +102,8 @@ def parameters(function):
     for p in inspect.signature(function).parameters.values():
         name = "" if p.kind is p.POSITIONAL_ONLY else p.name
         default = repr(p.default).replace("cotan", "jax")
+        if default.startswith("<object object"):
+            default = "a marker"
         out.append((name, p.kind.name, default))
     return out
 

@@ -255,7 +255,7 @@ def checkpointed_while(
     >>> f = lambda x: cotan.lax.checkpointed_while(
     ...     lambda x: x < 10.0, lambda x: x * x, x)
     >>> cotan.grad(f)(3.0)
-    Array(108., dtype=float32, weak_type=True)
+    Array(108., dtype=float32)
     """
     init, tree = bodies.operands(init_val, "lax.checkpointed_while")
     cond_body, body, init = trace_while(

@@ -309,9 +309,8 @@ def _sample_slope(a, x):
     return _where(outside, np.nan, slope)
 
 
-def random_gamma_grad(a, x, *, dtype=None):
+def random_gamma_grad(a, x):
     """The derivative in a of a gamma sample x with shape parameter a."""
-    del dtype
     return _sample_slope(*_operands("random_gamma_grad", a, x))
 
 

@@ -400,7 +400,10 @@ def i0(x):
     """The modified Bessel function of the first kind, order 0."""
     from cotan import lax
 
-    x = absolute(_inexact(x, "i0"))
+    x = _inexact(x, "i0")
+    if x.dtype.kind == "c":
+        raise ValueError("Argument to cotan.numpy.i0 must be real valued.")
+    x = absolute(x)
     return exp(x) * lax.bessel_i0e(x)
 
 
