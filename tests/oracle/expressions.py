@@ -34,6 +34,8 @@ VALUES = [
             "right_shift gcd lcm"
         ).split()
     ),
+    "jnp.gcd(4, 6)",
+    "jnp.lcm(4, 6)",
     "n // -2",
     "n % -2",
     "n / 2",

@@ -45,10 +45,6 @@ bitwise_and shift_left shift_right_logical eq lt""".split()
 # Differences that stay: (module, function): (why, combinations of dtypes).
 _COMPLEX = {"complex64", "complex128", "weak complex"}
 KNOWN = {
-    ("numpy", "gcd"): (
-        "the weak type that add would give",
-        lambda names: {*names} == {"bool", "weak int"},
-    ),
     ("numpy", "arctan2"): (
         "NumPy refuses complex arctan2 too: it has no meaning as an angle",
         lambda names: bool(_COMPLEX & {*names}),

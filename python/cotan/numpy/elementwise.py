@@ -374,8 +374,11 @@ def gcd(x1, x2):
     if a.dtype.kind not in "iu":
         raise ValueError("Arguments to cotan.numpy.gcd must be integers.")
     a, b = _core.np_broadcast_arrays((absolute(a), absolute(b)))
+    if a.ndim:  # only a scalar stays weak
+        a, b = _core.strong(a), _core.strong(b)
     if _dispatch.is_concrete(a) and _dispatch.is_concrete(b):
-        return _dispatch.to_array(np.gcd(np.asarray(a), np.asarray(b)))
+        d = _dispatch.to_array(np.gcd(np.asarray(a), np.asarray(b)))
+        return _core.convert(d, d.dtype, a.weak_type)
 
     def step(ab):
         a, b = ab
