@@ -174,8 +174,9 @@ Ref<JitProgram> control_program(const Primitive& p, const Params& params,
 }  // namespace
 
 void clear_control_programs() {
+  decltype(ControlTable::programs) dying;  // may run Python code: unlocked
   std::lock_guard lock(control_table().mutex);
-  control_table().programs.clear();
+  dying.swap(control_table().programs);
 }
 
 bool set_interpreting(bool on) { return interpret_flag().exchange(on); }

@@ -74,19 +74,17 @@ const Executable& JitProgram::executable() {
   return *executable_;
 }
 
+const JitProgram::Placed* JitProgram::find_placed(Device* device) const {
+  const Placed* p = placed_ready_.load(std::memory_order_acquire);
+  while (p && p->device != device) p = p->next.get();
+  return p;
+}
+
 const JitProgram::Placed& JitProgram::placed_on(Device* device) {
-  auto find = [&]() -> const Placed* {
-    for (const auto& p : placed_)
-      if (p->device == device) return p.get();
-    return nullptr;
-  };
-  {
-    std::lock_guard lock(mutex_);
-    if (const Placed* p = find()) return *p;
-  }
+  if (const Placed* p = find_placed(device)) return *p;
   Blocking blocking(true);
   std::lock_guard lock(mutex_);
-  if (const Placed* p = find()) return *p;
+  if (const Placed* p = find_placed(device)) return *p;
   auto p = std::make_unique<Placed>();
   p->device = device;
   p->executable = compile(graph_.jaxpr, all_donated(), device, name_);
@@ -94,8 +92,10 @@ const JitProgram::Placed& JitProgram::placed_on(Device* device) {
     p->consts.push_back(buffer_on(v, device));
   p->out = graph_.jaxpr->out_avals();
   ++compile_counters().programs;
-  placed_.push_back(std::move(p));
-  return *placed_.back();
+  p->next = std::move(placed_);
+  placed_ = std::move(p);
+  placed_ready_.store(placed_.get(), std::memory_order_release);
+  return *placed_;
 }
 
 const Executable& JitProgram::executable_on(Device* device) {

@@ -47,7 +47,9 @@ class JitProgram : public RefCounted {
     Ref<Executable> executable;
     std::vector<Ref<Buffer>> consts;
     Avals out;  // the executable may be shared by programs of other weak types
+    std::unique_ptr<Placed> next;
   };
+  const Placed* find_placed(Device* device) const;
   const Placed& placed_on(Device* device);
   Values run_placed(std::span<const Value> args, Device* device);
 
@@ -55,7 +57,10 @@ class JitProgram : public RefCounted {
   std::vector<bool> donated_;
   std::string name_;
   Device* device_;
-  std::vector<std::unique_ptr<Placed>> placed_;  // under mutex_
+  std::unique_ptr<Placed> placed_;  // a list that grows in front, under mutex_
+  // The list for readers. They take no lock: whoever compiles holds mutex_ and
+  // may wait for a lock of the caller's (Python's) to describe an equation.
+  std::atomic<const Placed*> placed_ready_{nullptr};
   std::vector<Ref<Buffer>> const_buffers_;
   std::mutex mutex_;
   std::atomic<Executable*> ready_{nullptr};

@@ -11,13 +11,14 @@ def run_tests(root, *arguments):
     result = subprocess.run(
         [
             sys.executable,
-            *"-m pytest -q -p no:cacheprovider".split(),
+            *"-m pytest -q -p no:cacheprovider -o faulthandler_timeout=120".split(),
             *arguments,
         ],
         cwd=root,
         env={**os.environ, "COTAN_TEST_DEVICE": "pjrt:cpu"},
         capture_output=True,
         text=True,
+        timeout=1800,
     )
     assert result.returncode == 0, result.stdout[-8000:]
 

@@ -6,6 +6,7 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -139,7 +140,9 @@ const Elementwise& find_elementwise(const ElementwiseKey& key,
   ElementwiseTable& t = elementwise_table();
   uint64_t slot = slot_of(key);
   // The lock is held while compiling: a millisecond, and nobody compiles the
-  // same kernel twice.
+  // same kernel twice. Who waits for it must not hold Python's, which the
+  // compiler takes to look for signals.
+  Blocking blocking(true);
   std::lock_guard lock(t.mutex);
   auto [first, last] = t.entries.equal_range(slot);
   for (auto it = first; it != last; ++it)
@@ -246,6 +249,7 @@ struct ProgramKeyHash {
 struct EagerProgram {
   Ref<Executable> executable;  // null: only the reference evaluation works
   std::once_flag once;
+  std::atomic<bool> ready{false};  // `once` is over
 };
 struct ProgramTable {
   std::mutex mutex;
@@ -300,6 +304,8 @@ std::shared_ptr<EagerProgram> find_program(const Primitive& p,
     if (!slot) slot = std::make_shared<EagerProgram>();
     entry = slot;
   }
+  if (entry->ready.load(std::memory_order_acquire)) return entry;
+  Blocking blocking(true);  // as in find_elementwise
   std::call_once(entry->once, [&] {
     try {
       entry->executable = compile_one(p, params, in, out);
@@ -307,6 +313,7 @@ std::shared_ptr<EagerProgram> find_program(const Primitive& p,
       if (e.kind() != ErrorKind::not_implemented || !p.eval) throw;
     }
   });
+  entry->ready.store(true, std::memory_order_release);
   return entry;
 }
 
