@@ -31,3 +31,11 @@ def rng(request):
 def root():
     """The repository's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """Drops what the oracle compiled: it would grow to gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

@@ -62,16 +62,9 @@ _dispatch.set_implementation(
 )
 
 from cotan._src.api import (  # noqa: E402
-    block_until_ready,
     clear_caches,
-    device_get,
-    device_put,
     eval_shape,
     grad,
-    hessian,
-    jacfwd,
-    jacobian,
-    jacrev,
     jvp,
     linear_transpose,
     linearize,
@@ -111,7 +104,18 @@ from cotan._src.environment import (  # noqa: E402
     process_index,
     process_indices,
 )
+from cotan._src.jacobians import (  # noqa: E402
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+)
 from cotan._src.jit import jit  # noqa: E402
+from cotan._src.transfers import (  # noqa: E402
+    block_until_ready,
+    device_get,
+    device_put,
+)
 from cotan.dtypes import float0  # noqa: E402
 
 remat = checkpoint

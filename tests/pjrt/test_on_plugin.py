@@ -11,7 +11,8 @@ def run_tests(root, *arguments):
     result = subprocess.run(
         [
             sys.executable,
-            *"-m pytest -q -p no:cacheprovider -o faulthandler_timeout=120".split(),
+            *"-m pytest -q -p no:cacheprovider".split(),
+            *"-o faulthandler_timeout=120".split(),
             *arguments,
         ],
         cwd=root,
