@@ -250,9 +250,10 @@ def test_interrupt(work):
         x = cnp.ones(8)
         big = cnp.ones((12_000, 12_000)) if "big" in {work!r} else None
         # Another process: a thread of this one would wait for the GIL.
-        kill = f"sleep 0.4; kill -INT {{os.getpid()}}"
-        subprocess.Popen(["sh", "-c", kill])
+        kill = f"read go; sleep 0.3; kill -INT {{os.getpid()}}"
+        child = subprocess.Popen(["sh", "-c", kill], stdin=subprocess.PIPE)
         try:
+            os.write(child.stdin.fileno(), b"\\n")
             {work}
         except KeyboardInterrupt:
             print("interrupted")

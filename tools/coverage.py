@@ -33,6 +33,22 @@ lists the exceptions. An absent name raises an AttributeError that says why.
 """
 
 
+ARRAY_API = """
+## The Array API
+
+The consortium's suite (`array_api_tests`, 64-bit types, nothing skipped, 20
+examples a test) on `cotan.numpy`: 1326 of 1366 tests pass, in 31 s of CPU
+time. The others:
+
+- `setitem` (2 tests) and `asarray(copy=...)` (its test) write into an array:
+  arrays are immutable, `x.at[i].set(y)` is the way.
+- `floor_divide` and `remainder` of zeros and infinities (33 tests) give what
+  JAX gives, `x - remainder(x, y)` over `y`, not what C's `fmod` would imply.
+- `finfo` of f32 (2 tests) has float32 scalars, as NumPy's has.
+- `sign(-0.0)` keeps the sign and `expm1(-0+0j)` the zero's, as JAX's.
+"""
+
+
 def names() -> dict[str, list[str]]:
     """The names of JAX by module, in order."""
     rows = (line.split("\t") for line in NAMES.read_text().splitlines()[1:])
@@ -95,7 +111,9 @@ def page() -> str:
             details.append(_wrapped(f"Present: {items}.") + "\n")
     head = f"{have} of {total} names are present.\n\n"
     head += "| module | present | of |\n|---|---|---|\n"
-    return HEAD + head + "\n".join(table) + "\n\n" + "\n".join(details)
+    return (
+        HEAD + head + "\n".join(table) + "\n\n" + "\n".join(details) + ARRAY_API
+    )
 
 
 def main() -> int:

@@ -222,7 +222,7 @@ def canonical_shape(shape) -> tuple[int, ...]:
 def canonical_axis(axis, ndim: int) -> int:
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise ValueError(
+        raise np.exceptions.AxisError(
             f"axis {axis} is out of bounds for array of dimension {ndim}"
         )
     return axis + ndim if axis < 0 else axis
