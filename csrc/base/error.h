@@ -30,7 +30,6 @@ enum class ErrorKind : uint8_t {
   tracer_array,                // TracerArrayConversionError
   unexpected_tracer,           // UnexpectedTracerError
   non_concrete_boolean_index,  // NonConcreteBooleanIndexError
-  axis,                        // numpy.exceptions.AxisError
   floating_point,              // debug_nans
 };
 

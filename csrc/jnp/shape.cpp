@@ -39,9 +39,8 @@ bool is_iota(const Axes& v) {
 
 int64_t canonical_axis(int64_t axis, int64_t rank) {
   if (axis < -rank || axis >= rank)
-    throw_error(
-        ErrorKind::axis,
-        cat("axis ", axis, " is out of bounds for array of dimension ", rank));
+    throw_value("axis ", axis, " is out of bounds for array of dimension ",
+                rank);
   return axis < 0 ? axis + rank : axis;
 }
 

@@ -57,7 +57,6 @@ PyObject* exception_class(ErrorKind kind) {
                                           "tracer_array",
                                           "unexpected_tracer",
                                           "non_concrete_boolean_index",
-                                          "axis",
                                           "floating_point"};
   if (error_classes) {
     if (PyObject* c = PyDict_GetItemString(error_classes, names[int(kind)]))

@@ -5,8 +5,6 @@ catches them keeps working. Messages name the operation, the value and the
 user's own line.
 """
 
-import numpy as np
-
 
 class JAXTypeError(TypeError):
     """What the errors about types of traced values have in common."""
@@ -69,6 +67,5 @@ _BY_KIND = {
     "tracer_array": TracerArrayConversionError,
     "unexpected_tracer": UnexpectedTracerError,
     "non_concrete_boolean_index": NonConcreteBooleanIndexError,
-    "axis": np.exceptions.AxisError,
     "floating_point": FloatingPointError,
 }

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("jax")
 
-from tests.oracle import both
+from tests.oracle import both, rare_expressions
 from tests.oracle.expressions import ERRORS, GRADIENTS, VALUES
 
 
@@ -43,6 +43,24 @@ def test_value(expression):
         for library in ("jax", "cotan")
     )
     assert not isinstance(want, Exception), want
+    both.compare(expression, want, got, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "expression", [*rare_expressions.VALUES, *rare_expressions.ERRORS]
+)
+def test_rare_name(expression):
+    want, got = (
+        both.run(
+            library,
+            expression,
+            skey=both.LIBRARIES[library]["jax"].random.key(7),
+            **NAMES[library],
+        )
+        for library in ("jax", "cotan")
+    )
+    failed = isinstance(want, Exception)
+    assert failed == (expression in rare_expressions.ERRORS), want
     both.compare(expression, want, got, rtol=2e-5, atol=2e-6)
 
 

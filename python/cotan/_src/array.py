@@ -58,7 +58,12 @@ def _format(x, spec):
         return format(_repr(x), spec)
     if x.ndim == 0 and spec:
         return format(_dispatch.to_numpy(x)[()], spec)
-    return format(_str(x), spec)
+    if spec:
+        raise TypeError(
+            f"unsupported format string {spec!r} for an array of shape "
+            f"{x.shape}; only scalars take one"
+        )
+    return _str(x)
 
 
 # ---- conversions
@@ -143,9 +148,9 @@ def _concrete_conversion(x, kind, value):
     if kind == "bool":
         return bool(v)
     if kind == "int":
-        return int(v.real if isinstance(v, complex) else v)
+        return int(v)
     if kind == "float":
-        return float(v.real if isinstance(v, complex) else v)
+        return float(v)
     if kind == "complex":
         return complex(v)
     if not isinstance(v, int):
@@ -360,7 +365,10 @@ def _bound_method(function, instance):
 
 
 def _round_builtin(x, ndigits=None):
-    return x.round(ndigits or 0)
+    if ndigits is not None:
+        return x.round(ndigits)
+    # As round(float): an integer.
+    return _core.convert(x.round(0), dtypes.canonicalize_dtype(np.int64), False)
 
 
 def _at(x):

@@ -34,6 +34,11 @@ class ShapedArray:
         dims = ",".join(map(str, self.shape))
         return f"ShapedArray({np.dtype(self.dtype).name}[{dims}]{weak})"
 
+    def __str__(self):
+        dims = ",".join(map(str, self.shape))
+        weak = "~" if self.weak_type else ""
+        return f"{weak}{np.dtype(self.dtype).name}[{dims}]"
+
     def __eq__(self, other):
         return (
             isinstance(other, ShapedArray)

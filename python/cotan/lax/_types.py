@@ -50,6 +50,9 @@ class RandomAlgorithm(enum.IntEnum):
     RNG_THREE_FRY = 1
     RNG_PHILOX = 2
 
+    def __str__(self):
+        return self.name
+
 
 _PRECISIONS = {
     "highest": 2,
@@ -222,7 +225,7 @@ def canonical_shape(shape) -> tuple[int, ...]:
 def canonical_axis(axis, ndim: int) -> int:
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(
+        raise ValueError(
             f"axis {axis} is out of bounds for array of dimension {ndim}"
         )
     return axis + ndim if axis < 0 else axis

@@ -8,8 +8,10 @@ import numpy as np
 
 from cotan import _core
 from cotan.numpy.creation import arange, asarray, vander, zeros
+from cotan.numpy.indexing import where
 from cotan.numpy.math_functions import convolve
-from cotan.numpy.shaping import atleast_1d, concatenate
+from cotan.numpy.reductions import cumsum
+from cotan.numpy.shaping import atleast_1d, concatenate, roll
 
 _operand = _core.np_operand
 
@@ -129,8 +131,6 @@ def poly(seq_of_zeros):
 
 def roots(p, *, strip_zeros=True):
     """The roots of a polynomial: eigenvalues of its companion matrix."""
-    from cotan.numpy import linalg
-
     (p,) = _core.promote_inexact("roots", [_operand(p, "roots", 0)])
     p = atleast_1d(p)
     if p.ndim != 1:
@@ -143,13 +143,34 @@ def roots(p, *, strip_zeros=True):
             return zeros(0, np.complex64)
         trailing = values.size - 1 - nz[-1]
         p = p[int(nz[0]) : int(nz[-1]) + 1]
-    n = p.shape[0]
-    if n < 2:
+    if p.shape[0] < 2:
         return zeros(trailing, np.complex64)
+    if not strip_zeros:
+        return _roots_of_padded(p)
+    r = _roots_of_monic(p)
+    return concatenate((r, zeros(trailing, r.dtype))) if trailing else r
+
+
+def _roots_of_monic(p):
+    from cotan.numpy import linalg
+
+    n = p.shape[0]
     top = -p[1:] / p[0]
     below = _core.np_diagonal_mask(n - 2, n - 1, 0, p.dtype, False)
-    r = linalg.eigvals(concatenate((top[None], below)))
-    return concatenate((r, zeros(trailing, r.dtype))) if trailing else r
+    return linalg.eigvals(concatenate((top[None], below)))
+
+
+def _roots_of_padded(p):
+    """Roots where leading coefficients may be zero, in an array that does not
+    depend on their values: a root is missing, nan, for each of them."""
+    from cotan import lax
+
+    missing = (cumsum(p != 0) == 0).sum()
+    p = where(missing == p.shape[0], 1, p)  # LAPACK refuses nan
+    # Zeros at the end are roots at zero instead.
+    r = _roots_of_monic(roll(p, -missing))
+    _, r = lax.sort_key_val((r == 0).astype(np.int32), r)
+    return where(arange(r.size) < r.size - missing, r, complex("nan+nanj"))
 
 
 def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):

@@ -247,7 +247,7 @@ def _axes(axis, ndim):
     out = []
     for i in axis:
         if not -ndim <= i < ndim:
-            raise np.exceptions.AxisError(
+            raise ValueError(
                 f"axis {i} is out of bounds for array of dimension {ndim}"
             )
         out.append(i % ndim)
