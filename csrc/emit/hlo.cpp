@@ -302,6 +302,15 @@ HloValue HloBuilder::broadcast_to(HloValue x, const Shape& to) {
 HloValue HloBuilder::reshape(HloValue x, const Shape& to) {
   return shape(x) == to ? x : op("reshape", {x}, {dtype(x), false, to});
 }
+HloValue HloBuilder::transpose(HloValue x, const Axes& permutation) {
+  Aval out{dtype(x), false, {}};
+  std::string attrs = "permutation = array<i64";
+  for (size_t i = 0; i < permutation.size(); ++i) {
+    attrs += cat(i ? ", " : ": ", permutation[i]);
+    out.shape.push_back(shape(x)[size_t(permutation[i])]);
+  }
+  return op("transpose", {x}, std::move(out), attrs + ">");
+}
 HloValue HloBuilder::convert(HloValue x, DType to) {
   if (dtype(x) == to) return x;
   Shape s = shape(x);

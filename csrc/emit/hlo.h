@@ -94,6 +94,7 @@ class HloBuilder {
   // x where it has that shape, else a rank-0 x everywhere.
   HloValue broadcast_to(HloValue x, const Shape& shape);
   HloValue reshape(HloValue x, const Shape& shape);
+  HloValue transpose(HloValue x, const Axes& permutation);
   HloValue convert(HloValue x, DType to);
   HloValue iota(DType t, const Shape& shape, int64_t dimension);
   // The region of a reduction is a function of two scalars.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "ir/window_attrs.h"
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 #include "ops/window_params.h"
 
@@ -344,6 +345,7 @@ constinit const Primitive conv_general_dilated_p = {
     .transpose = conv_transpose,
     .batch = conv_batch,
     .kernel = conv_kernel,
+    .hlo = hlo::convolution,
 };
 COTAN_REGISTER(conv_general_dilated_p);
 

@@ -1,6 +1,7 @@
 // fft: discrete Fourier transforms over the last axes, complex, from real or
 // to real numbers. All are linear over the reals.
 #include "ir/fft_attrs.h"
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 #include "ops/window_params.h"
 
@@ -130,6 +131,7 @@ constinit const Primitive fft_p = {
     .transpose = fft_transpose,
     .batch = fft_batch,
     .kernel = fft_kernel,
+    .hlo = hlo::fft,
 };
 COTAN_REGISTER(fft_p);
 

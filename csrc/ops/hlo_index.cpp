@@ -1,5 +1,6 @@
 // Rules of gather, scatter, sort and the running combinations.
 #include "ops/hlo_rules.h"
+#include "ops/window_params.h"
 
 namespace cotan::hlo {
 
@@ -209,23 +210,13 @@ HloValues cumulative(const HloArgs& a, CumulativeKind kind) {
   DType t = is_half(type.dtype) ? DType::f32 : type.dtype;
   HloValue x = b.convert(a.in[0], t);
   HloValue init = b.constant(monoid_identity(m, t));
-  Dims window(type.shape.size(), 1), ones = window;
+  Dims ones(type.shape.size(), 1);
+  WindowParams w{ones, ones, std::vector<PadPair>(ones.size()), ones, ones};
   int64_t n = type.shape[size_t(p.axis)];
-  window[size_t(p.axis)] = n;
-  std::string padding = "dense<[";
-  for (int64_t d = 0; d < type.rank(); ++d) {
-    int64_t low = d == p.axis && !p.reverse ? n - 1 : 0;
-    int64_t high = d == p.axis && p.reverse ? n - 1 : 0;
-    padding += cat(d ? ", " : "", "[", low, ", ", high, "]");
-  }
-  padding += cat("]> : tensor<", type.rank(), "x2xi64>");
+  w.dimensions[size_t(p.axis)] = n;
+  w.padding[size_t(p.axis)] = p.reverse ? PadPair{0, n - 1} : PadPair{n - 1, 0};
   HloValue in[] = {x, init};
-  HloRegionOp r = b.begin(
-      "reduce_window", in,
-      cat("window_dimensions = ", i64_array(window), ", window_strides = ",
-          i64_array(ones), ", base_dilations = ", i64_array(ones),
-          ", window_dilations = ", i64_array(ones), ", padding = ", padding),
-      1);
+  HloRegionOp r = b.begin("reduce_window", in, window_text(w), 1);
   Aval scalar{t, false, {}}, args[] = {scalar, scalar};
   HloValues v = b.region(r, args);
   HloValue y = kind == CumulativeKind::logsumexp ? log_add_exp(b, v[0], v[1])

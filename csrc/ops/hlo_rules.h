@@ -6,6 +6,10 @@
 #include "emit/hlo.h"
 #include "ops/params.h"
 
+namespace cotan {
+struct WindowParams;
+}
+
 namespace cotan::hlo {
 
 // ---- shapes (hlo_shape.cpp)
@@ -27,6 +31,13 @@ HloValues scatter(const HloArgs& a, ScatterKind kind);
 HloValues sort(const HloArgs& a);
 HloValues cumulative(const HloArgs& a, CumulativeKind kind);
 
+// ---- convolutions, Fourier transforms, windows (hlo_window.cpp)
+HloValues convolution(const HloArgs& a);
+HloValues fft(const HloArgs& a);
+HloValues reduce_window(const HloArgs& a, Monoid m);
+HloValues select_and_gather_add(const HloArgs& a);
+HloValues select_and_scatter_add(const HloArgs& a);
+
 HloValues dot(const HloArgs& a);
 HloValues cholesky(const HloArgs& a);
 HloValues triangular_solve(const HloArgs& a);
@@ -34,5 +45,10 @@ HloValues triangular_solve(const HloArgs& a);
 // "array<i64: 1, 2>" and "[1, 2]".
 std::string i64_array(std::span<const int64_t> v);
 std::string i64_list(std::span<const int64_t> v);
+// "#stablehlo<precision HIGHEST>": what an operand of a product of type t is
+// taken as.
+std::string precision_text(std::string_view asked, DType t);
+// The attributes of reduce_window.
+std::string window_text(const WindowParams& p);
 
 }  // namespace cotan::hlo

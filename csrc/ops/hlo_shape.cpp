@@ -104,16 +104,19 @@ HloValues dynamic_update_slice(const HloArgs& a) {
   return {a.b.op("dynamic_update_slice", in, a.out[0])};
 }
 
-HloValues dot(const HloArgs& a) {
-  const auto& p = a.params.as<DotParams>();
+std::string precision_text(std::string_view asked, DType t) {
   // f32 means f32: TPUs would take bf16 products by default.
   std::string_view level = "HIGHEST";
-  if (p.precision == "high" || p.precision == "bfloat16_3x" ||
-      p.precision == "tensorfloat32")
+  if (asked == "high" || asked == "bfloat16_3x" || asked == "tensorfloat32")
     level = "HIGH";
-  else if (p.precision == "default" || p.precision == "bfloat16" ||
-           is_half(a.types[0].dtype))
+  else if (asked == "default" || asked == "bfloat16" || is_half(t))
     level = "DEFAULT";
+  return cat("#stablehlo<precision ", level, ">");
+}
+
+HloValues dot(const HloArgs& a) {
+  const auto& p = a.params.as<DotParams>();
+  std::string level = precision_text(p.precision, a.types[0].dtype);
   // 16-bit floats are summed in f32 and rounded once.
   Aval out = a.out[0];
   if (is_half(out.dtype)) out.dtype = DType::f32;
@@ -129,8 +132,7 @@ HloValues dot(const HloArgs& a) {
           ", rhs_batching_dimensions = ", i64_list(p.rhs_batch),
           ", lhs_contracting_dimensions = ", i64_list(p.lhs_contract),
           ", rhs_contracting_dimensions = ", i64_list(p.rhs_contract),
-          ">, precision_config = [#stablehlo<precision ", level,
-          ">, #stablehlo<precision ", level, ">]"));
+          ">, precision_config = [", level, ", ", level, "]"));
   return {a.b.convert(r, a.out[0].dtype)};
 }
 

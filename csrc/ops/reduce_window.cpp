@@ -1,6 +1,7 @@
 // reduce_window_sum, _max and _min over every dimension, and the two that
 // select one element of each window, which carry the tangents of extrema.
 #include "ir/window_attrs.h"
+#include "ops/hlo_rules.h"
 #include "ops/rules.h"
 #include "ops/window_params.h"
 
@@ -123,6 +124,11 @@ KernelSpec reduce_window_kernel(const LowerArgs& a) {
   return {"window", encode_attrs(window_attrs(Op, window(a.params), a.in[0]))};
 }
 
+template <Monoid M>
+HloValues reduce_window_hlo(const HloArgs& a) {
+  return hlo::reduce_window(a, M);
+}
+
 // ---- selection. Operands (t, x) and (source, x).
 
 template <bool kScatter>
@@ -185,6 +191,7 @@ constinit const Primitive reduce_window_sum_p = {
     .transpose = window_sum_transpose,
     .batch = reduce_window_batch,
     .kernel = reduce_window_kernel<WindowOp::sum>,
+    .hlo = reduce_window_hlo<Monoid::sum>,
 };
 constinit const Primitive reduce_window_max_p = {
     .name = "reduce_window_max",
@@ -193,6 +200,7 @@ constinit const Primitive reduce_window_max_p = {
     .jvp = extremum_window_jvp<true>,
     .batch = reduce_window_batch,
     .kernel = reduce_window_kernel<WindowOp::max>,
+    .hlo = reduce_window_hlo<Monoid::max>,
 };
 constinit const Primitive reduce_window_min_p = {
     .name = "reduce_window_min",
@@ -201,6 +209,7 @@ constinit const Primitive reduce_window_min_p = {
     .jvp = extremum_window_jvp<false>,
     .batch = reduce_window_batch,
     .kernel = reduce_window_kernel<WindowOp::min>,
+    .hlo = reduce_window_hlo<Monoid::min>,
 };
 constinit const Primitive select_and_gather_add_p = {
     .name = "select_and_gather_add",
@@ -210,6 +219,7 @@ constinit const Primitive select_and_gather_add_p = {
     .transpose = gather_add_transpose,
     .batch = select_batch,
     .kernel = select_kernel<false>,
+    .hlo = hlo::select_and_gather_add,
 };
 constinit const Primitive select_and_scatter_add_p = {
     .name = "select_and_scatter_add",
@@ -219,6 +229,7 @@ constinit const Primitive select_and_scatter_add_p = {
     .transpose = scatter_add_transpose,
     .batch = select_batch,
     .kernel = select_kernel<true>,
+    .hlo = hlo::select_and_scatter_add,
 };
 COTAN_REGISTER(reduce_window_sum_p);
 COTAN_REGISTER(reduce_window_max_p);

@@ -62,6 +62,7 @@ struct ConvParams {
   Dims lhs_dilation, rhs_dilation;
   Axes lhs_spec, rhs_spec, out_spec;
   int64_t feature_groups = 1, batch_groups = 1;
+  std::string precision;  // "", "highest", ...: kept for lowering
   static constexpr auto fields() {
     return std::tuple{field("window_strides", &ConvParams::strides),
                       field("padding", &ConvParams::padding),
@@ -71,7 +72,8 @@ struct ConvParams {
                       field("rhs_spec", &ConvParams::rhs_spec),
                       field("out_spec", &ConvParams::out_spec),
                       field("feature_group_count", &ConvParams::feature_groups),
-                      field("batch_group_count", &ConvParams::batch_groups)};
+                      field("batch_group_count", &ConvParams::batch_groups),
+                      field("precision", &ConvParams::precision)};
   }
 };
 

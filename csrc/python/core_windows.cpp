@@ -59,11 +59,12 @@ void bind_windows(py::module_& m) {
         [](const Value& lhs, const Value& rhs, const Dims& strides,
            const Pairs& padding, const Dims& lhs_dilation,
            const Dims& rhs_dilation, const Dims& lhs_spec, const Dims& rhs_spec,
-           const Dims& out_spec, int64_t feature_groups, int64_t batch_groups) {
-          return lax::conv(
-              lhs, rhs,
-              {strides, padding_of(padding), lhs_dilation, rhs_dilation,
-               lhs_spec, rhs_spec, out_spec, feature_groups, batch_groups});
+           const Dims& out_spec, int64_t feature_groups, int64_t batch_groups,
+           const std::string& precision) {
+          return lax::conv(lhs, rhs,
+                           {strides, padding_of(padding), lhs_dilation,
+                            rhs_dilation, lhs_spec, rhs_spec, out_spec,
+                            feature_groups, batch_groups, precision});
         });
 }
 

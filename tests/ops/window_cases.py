@@ -54,6 +54,8 @@ _FFT = [
     _fft("IRFFT", 3, 8),
     _fft("IRFFT", 5),
     _fft("FFT", 37),
+    _fft("RFFT", 2, 3, 2, 3),
+    _fft("IRFFT", 2, 3, 2, 4),
 ]
 
 # ---- convolution
@@ -208,6 +210,7 @@ _CONV.append(
             (0, 1, 2),
             1,
             1,
+            "",
         ),
         args=(Arg((2, 3, 4)), Arg((2, 3, 2))),
         reference=lambda x, w: convolution(
@@ -318,7 +321,28 @@ def _scattered(source, x):
     return y.reshape(x.shape)
 
 
+_POOL = ((1, 2, 2, 1), (1, 1, 2, 1), ((0, 0), (1, 1), (0, 1), (0, 0)))
+
+
+def _pooled(source, x):
+    values, where = windows(x, -np.inf, *_POOL, (1,) * 4, (1,) * 4)
+    pick = np.argmax(values, -1)[..., None]
+    y = np.zeros(x.size, x.dtype)
+    np.add.at(y, np.take_along_axis(where, pick, -1)[..., 0], source)
+    return y.reshape(x.shape)
+
+
 _SELECTION = [
+    Case(
+        name="select_and_scatter_add-pool",
+        call=lambda s, x: _core.select_and_scatter_add(s, x, True, *_POOL),
+        args=(Arg((2, 4, 2, 2)), Arg((2, 3, 4, 2), distinct=True)),
+        reference=_pooled,
+        primitive="select_and_scatter_add",
+        dtypes=("float32", "float64", "bfloat16"),
+        scale=4.0,
+        sweep=False,
+    ),
     Case(
         name="select_and_gather_add",
         call=lambda t, x: _core.select_and_gather_add(

@@ -120,6 +120,11 @@ def test_products_are_as_precise_as_asked(precision, level):
     x = np.ones((4, 4), "f4")
     text = text_of(lambda x: cnp.matmul(x, x, precision=precision), x)
     assert text.count(f"#stablehlo<precision {level}>") == 2
+    image = x.reshape(1, 1, 4, 4)
+    conv = text_of(
+        lambda x: cotan.lax.conv(x, x, (1, 1), "SAME", precision), image
+    )
+    assert conv.count(f"#stablehlo<precision {level}>") == 2
 
 
 @pytest.mark.parametrize(

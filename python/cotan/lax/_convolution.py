@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
+from cotan.lax._reduce import _precision_name
 from cotan.lax._types import ConvDimensionNumbers, user_dtype
 
 __all__ = [
@@ -212,6 +213,7 @@ def conv_general_dilated(
         numbers.out_spec,
         operator.index(feature_group_count),
         operator.index(batch_group_count),
+        _precision_name(precision),
     )
     return out if result is None else out.astype(result)
 
