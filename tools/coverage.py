@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "python"))
 PAGE = ROOT / "docs" / "coverage.md"
 NAMES = ROOT / "tests" / "data" / "jax_api.tsv"
+DIFFERENCES = ROOT / "tests" / "golden" / "known_differences.txt"
 
 HEAD = """# Coverage of JAX's public names
 
@@ -90,6 +91,19 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, 80, break_on_hyphens=False)
 
 
+def differences() -> str:
+    """The recorded statements about JAX that do not hold, by reason."""
+    lines = ["## Statements about JAX's conventions that do not hold\n"]
+    _, *paragraphs = DIFFERENCES.read_text().strip().split("\n\n")
+    for paragraph in paragraphs:
+        reason = [x[2:] for x in paragraph.splitlines() if x.startswith("# ")]
+        cases = [x for x in paragraph.splitlines() if not x.startswith("#")]
+        text = " ".join(reason)
+        lines.append(_wrapped(text[0].upper() + text[1:] + ":") + "\n")
+        lines.append("```\n" + "\n".join(cases) + "\n```\n")
+    return "\n".join(lines)
+
+
 def page() -> str:
     """The text of docs/coverage.md."""
     table, details, have, total = [], [], 0, 0
@@ -112,9 +126,9 @@ def page() -> str:
             details.append(_wrapped(f"Present: {items}.") + "\n")
     head = f"{have} of {total} names are present.\n\n"
     head += "| module | present | of |\n|---|---|---|\n"
-    return (
-        HEAD + head + "\n".join(table) + "\n\n" + "\n".join(details) + ARRAY_API
-    )
+    sections = [differences(), *details]
+    text = HEAD + head + "\n".join(table) + "\n\n" + "\n".join(sections)
+    return text + ARRAY_API
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ def _traced(fun, args):
 
 def _may_be_perturbed(x) -> bool:
     """Whether a derivative with respect to x may be wanted later."""
-    return not _dispatch.is_concrete(x) and dtypes.issubdtype(
+    return isinstance(x, _dispatch.Tracer) and dtypes.issubdtype(
         x.dtype, np.inexact
     )
 

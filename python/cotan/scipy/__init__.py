@@ -6,11 +6,14 @@ from cotan._src import absent
 
 __all__ = [
     "cluster",
+    "fft",
     "integrate",
     "interpolate",
     "linalg",
     "ndimage",
+    "optimize",
     "signal",
+    "sparse",
     "spatial",
     "special",
     "stats",
