@@ -5,6 +5,8 @@ promises asks `on_cpu`.
 
 import os
 
+import pytest
+
 import cotan
 from cotan import _core
 
@@ -15,14 +17,19 @@ LOOSER = 1.0 if on_cpu else 4.0
 # XLA divides by a number that it broadcasts by multiplying with 1 / x, and has
 # no fma for the sign of a complex number.
 ROUNDED = () if on_cpu else ("div", "sign")
-# What has no rule for StableHLO yet: decompositions, transforms, windows,
-# control flow, callbacks.
+# What has no rule for StableHLO yet: decompositions. What cannot have one:
+# callbacks.
 NO_STABLEHLO = frozenset(
-    "cond debug_callback eig eigh geqp3 geqrf hessenberg householder_product "
-    "io_callback linear_solve lu lu_pivots_to_permutation ormqr pure_callback "
-    "qr scan schur svd tridiagonal tridiagonal_solve while".split()
+    "debug_callback eig eigh geqp3 geqrf hessenberg householder_product "
+    "io_callback linear_solve lu ormqr pure_callback qr schur svd tridiagonal "
+    "tridiagonal_solve".split()
 )
 MISSING = frozenset() if on_cpu else NO_STABLEHLO
+
+
+def cpu_only(reason):
+    """Marks a test of what only our CPU code can do."""
+    return pytest.mark.skipif(not on_cpu, reason=reason)
 
 
 def use():

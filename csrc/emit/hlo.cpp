@@ -142,7 +142,8 @@ HloValue HloBuilder::constant(const Literal& lit, const Shape& shape) {
   out_ += " = stablehlo.constant ";
   out_ += text;
   out_ += '\n';
-  if (regions_ == 0) constants_.emplace(std::move(text), v);
+  if (!marks_.empty()) scoped_.push_back(text);
+  constants_.emplace(std::move(text), v);
   return v;
 }
 
@@ -227,7 +228,7 @@ HloRegionOp HloBuilder::begin(std::string_view name,
 HloValues HloBuilder::region(HloRegionOp& r, std::span<const Aval> args) {
   out_ += r.first ? " ({\n" : ", {\n";
   r.first = false;
-  ++regions_;
+  marks_.push_back(scoped_.size());
   HloValues values;
   if (!args.empty()) {
     indent();
@@ -253,7 +254,10 @@ void HloBuilder::yield(std::span<const HloValue> results) {
   append_types(results);
   out_ += ") -> ()\n";
   --depth_;
-  --regions_;
+  for (size_t i = marks_.back(); i < scoped_.size(); ++i)
+    constants_.erase(scoped_[i]);
+  scoped_.resize(marks_.back());
+  marks_.pop_back();
   indent();
   out_ += '}';
 }

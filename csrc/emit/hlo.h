@@ -133,9 +133,11 @@ class HloBuilder {
   };
   std::deque<Info> values_;  // references stay valid
   int32_t next_ = 0, next_argument_ = 0;
-  // Constants of the function; those made in a region belong to it.
+  // Constants that may be used here. Those made in a region end with it:
+  // scoped_ names them, marks_ has where each open region begins there.
   std::unordered_map<std::string, HloValue> constants_;
-  int regions_ = 0;
+  std::vector<std::string> scoped_;
+  std::vector<size_t> marks_;
 };
 
 }  // namespace cotan

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "ops/control.h"
+#include "ops/hlo_rules.h"
 
 namespace cotan {
 
@@ -350,6 +351,7 @@ constinit const Primitive cond_p = {
           c.cases = branches_of(p);
           return c;
         },
+    .hlo = hlo::branch,
     .impl = cond_impl,
     .dce = cond_dce,
     .effects =

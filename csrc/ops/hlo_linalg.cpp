@@ -35,4 +35,43 @@ HloValues triangular_solve(const HloArgs& a) {
                      ", transpose_a = #stablehlo<transpose ", transpose, ">"))};
 }
 
+// One exchange after another, every permutation of the batch at once.
+HloValues pivots_to_permutation(const HloArgs& a) {
+  HloBuilder& b = a.b;
+  const Shape& shape = a.out[0].shape;
+  int64_t last = int64_t(shape.size()) - 1;
+  HloValue place = b.iota(DType::i32, shape, last);
+  HloValue none = b.constant_int(DType::i32, 0, shape);
+  Axes batch;
+  for (int64_t d = 0; d < last; ++d) batch.push_back(d);
+  auto spread = [&](HloValue v) { return b.broadcast(v, shape, batch); };
+  // v where `at` says so, along the last axis.
+  auto read = [&](HloValue at, HloValue v) {
+    HloValue zero = b.constant_int(DType::i32, 0);
+    return spread(b.reduce(b.select(at, v, none), zero, {last}, Monoid::sum));
+  };
+  auto step = [&](HloValue i, std::span<const HloValue> perm) {
+    HloValues in{a.in[0]};
+    Dims sizes = a.types[0].shape;
+    sizes.back() = 1;
+    in.resize(size_t(last) + 1, b.constant_int(b.dtype(i), 0));
+    in.push_back(i);
+    HloValue pivot = b.op("dynamic_slice", in, {DType::i32, false, sizes},
+                          cat("slice_sizes = ", i64_array(sizes)));
+    sizes.pop_back();
+    pivot = spread(b.reshape(pivot, sizes));
+    HloValue here = b.compare(CompareOp::eq, place, b.broadcast_to(i, shape));
+    HloValue there = b.compare(CompareOp::eq, place, pivot);
+    // No such place: nothing moves.
+    HloValue size = b.constant_int(DType::i32, shape.back(), shape);
+    HloValue valid =
+        b.elementwise("and", {b.compare(CompareOp::ge, pivot, none),
+                              b.compare(CompareOp::lt, pivot, size)});
+    HloValue moved = b.select(here, read(there, perm[0]),
+                              b.select(there, read(here, perm[0]), perm[0]));
+    return HloValues{b.select(valid, moved, perm[0])};
+  };
+  return repeat(b, a.types[0].shape.back(), {&place, 1}, step);
+}
+
 }  // namespace cotan::hlo

@@ -3,6 +3,8 @@
 // StableHLO names are in backends/pjrt/native_ops.cpp, their bodies in .scalar.
 #pragma once
 
+#include <functional>
+
 #include "emit/hlo.h"
 #include "ops/params.h"
 
@@ -39,8 +41,21 @@ HloValues select_and_gather_add(const HloArgs& a);
 HloValues select_and_scatter_add(const HloArgs& a);
 
 HloValues dot(const HloArgs& a);
+
+// ---- control flow by the slot `control` (hlo_control.cpp)
+HloValues branch(const HloArgs& a);
+HloValues loop(const HloArgs& a);
+// The loop that both scans and algorithms are: `step` gives the next carries
+// for the index of this iteration, which counts from 0.
+using LoopStep =
+    std::function<HloValues(HloValue index, std::span<const HloValue> carry)>;
+HloValues repeat(HloBuilder& b, int64_t trips, std::span<const HloValue> init,
+                 const LoopStep& step);
+
+// ---- linear algebra (hlo_linalg.cpp)
 HloValues cholesky(const HloArgs& a);
 HloValues triangular_solve(const HloArgs& a);
+HloValues pivots_to_permutation(const HloArgs& a);
 
 // "array<i64: 1, 2>" and "[1, 2]".
 std::string i64_array(std::span<const int64_t> v);

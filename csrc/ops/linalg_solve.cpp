@@ -369,6 +369,7 @@ constinit const Primitive lu_pivots_to_permutation_p = {
     .eval = kernel_eval,
     .batch = front_batch,
     .kernel = permutation_kernel,
+    .hlo = hlo::pivots_to_permutation,
 };
 COTAN_REGISTER(cholesky_p);
 COTAN_REGISTER(lu_p);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ops/control.h"
+#include "ops/hlo_rules.h"
 
 namespace cotan {
 
@@ -466,6 +467,7 @@ constinit const Primitive scan_p = {
           c.carries = int32_t(p.num_carry);
           return c;
         },
+    .hlo = hlo::loop,
     .impl = scan_impl,
     .dce = scan_dce,
     .effects = [](const Params& p) { return P(p).jaxpr->effects; },

@@ -2,6 +2,7 @@
 // linearized, the tangent program runs the loop again with them, so nothing is
 // stored per iteration, and there is no transpose.
 #include "ops/control.h"
+#include "ops/hlo_rules.h"
 
 namespace cotan {
 
@@ -348,6 +349,7 @@ constinit const Primitive while_p = {
           c.carries = int32_t(p.body->out.size());
           return c;
         },
+    .hlo = hlo::loop,
     .impl = while_impl,
     .dce = while_dce,
     .effects =

@@ -12,6 +12,9 @@ import cotan.numpy as cnp
 from cotan import lax
 from cotan.experimental import io_callback
 from cotan.test_util import check_grads
+from tests import device
+
+needs_callbacks = device.cpu_only("plugins cannot call the host program")
 
 # ---- generated bodies: (carry, x) -> (carry, y) of vectors of four
 
@@ -321,6 +324,7 @@ def test_policies_keep_what_they_say(rng):
     check_grads(named, (w, x), order=2)
 
 
+@needs_callbacks
 def test_checkpoint_recomputes():
     calls = []
 
@@ -406,6 +410,7 @@ def test_checkpointed_while(steps, checkpoints):
 # ---- callbacks
 
 
+@needs_callbacks
 def test_callbacks_run_and_raise():
     seen = []
 
@@ -435,6 +440,7 @@ def test_callbacks_run_and_raise():
     np.testing.assert_allclose(f(2.0), 2 * np.sin(2.0))  # goes on
 
 
+@needs_callbacks
 def test_ordered_callbacks_in_loops(capsys):
     order = []
 
@@ -461,6 +467,7 @@ def test_ordered_callbacks_in_loops(capsys):
     assert capsys.readouterr().out == "x=1 2\n"
 
 
+@needs_callbacks
 def test_callback_calls_cotan_from_threads():
     @cotan.jit
     def inner(x):
@@ -492,6 +499,7 @@ def test_callback_calls_cotan_from_threads():
     assert sorted(results) == [80.0, 80.0, 1_000_020.0, 1_000_020.0]
 
 
+@needs_callbacks
 def test_callbacks_under_transformations():
     s = cotan.ShapeDtypeStruct((), "float64")
     x = cnp.arange(3.0)
@@ -600,6 +608,7 @@ def test_newton_for_a_batch():
     )
 
 
+@device.cpu_only("a plugin cannot be told to stop")
 def test_interrupt_of_a_loop_that_never_ends():
     import _thread
 

@@ -125,6 +125,11 @@ HloValues FunctionWriter::lower(const Jaxpr& j, std::span<const HloValue> args,
 HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
   const Primitive& p = a.self;
   HloValues out;
+  if (p.flags & kHostCall)
+    throw_not_implemented(
+        "[", p.name, "] cannot be written as StableHLO: a plugin has no way ",
+        "to call the host program. Take the callback out of the compiled ",
+        "function, or compile it for the CPU: jit(f, device='cpu')");
   // No elements: no operation. XLA refuses some that would have none.
   bool empty = !a.out.empty();
   for (const Aval& t : a.out) empty &= t.size() == 0;
