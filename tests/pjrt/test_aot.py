@@ -1,10 +1,13 @@
 """Compiling for TPU topologies on a machine without a TPU (needs libtpu)."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 import cotan
 import cotan.numpy as cnp
+from cotan import lax
 from tests import device
 from tests.ops.case import arrays
 from tests.ops.test_matrix import every_case
@@ -81,6 +84,45 @@ def transformer_step(width=64, heads=4, length=32):
     return step, (params, np.arange(length, dtype="i4"))
 
 
+def digits_step(root):
+    """The training step of examples/digits.py."""
+    spec = importlib.util.spec_from_file_location(
+        "digits", root / "examples" / "digits.py"
+    )
+    digits = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(digits)
+    params = digits.init_network(cotan.random.key(0))
+    x, y = np.ones((64, 64), "f4"), np.zeros(64, "i4")
+
+    def step(state, x, y):
+        return digits.train_step(*state, x, y)[:2]
+
+    return step, ((params, digits.adam_init(params)), x, y)
+
+
+def scanned_steps(width=64, layers=4, steps=8):
+    """Steps of gradient descent in a loop, of layers in a loop."""
+
+    def loss(params, x, y):
+        def layer(x, w):
+            return x + cnp.tanh(x @ w[0]) @ w[1], None
+
+        x, _ = lax.scan(cotan.checkpoint(layer), x, params)
+        return cnp.mean((x - y) ** 2)
+
+    def step(params, x, y):
+        def one(params, batch):
+            value, grads = cotan.value_and_grad(loss)(params, *batch)
+            update = cotan.tree.map(lambda p, g: p - 0.1 * g, params, grads)
+            return update, value
+
+        return lax.scan(one, params, (x, y))
+
+    w = np.ones((layers, width, width), "f4")
+    x = np.ones((steps, 16, width), "f4")
+    return step, ((w, w), x, x)
+
+
 @pytest.mark.parametrize(
     "name, kind",
     [
@@ -90,11 +132,16 @@ def transformer_step(width=64, heads=4, length=32):
         ("v6e:2x2", "TPU v6 lite"),
     ],
 )
-def test_train_steps_compile(topology, name, kind):
+def test_train_steps_compile(topology, root, name, kind):
     t = topology(name)
     assert t.platform == "tpu" and len(t.devices) >= 4
     assert {d.device_kind for d in t.devices} == {kind}
-    for step, args in (train_step(3, 128), transformer_step()):
+    for step, args in (
+        train_step(3, 128),
+        transformer_step(),
+        digits_step(root),
+        scanned_steps(),
+    ):
         jitted = cotan.jit(step, donate_argnums=0)
         compiled = jitted.lower(*args).compile(topology=t)
         memory = compiled.memory_analysis()

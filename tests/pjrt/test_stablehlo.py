@@ -149,18 +149,15 @@ def test_what_kills_a_plugin_is_refused(text, message):
         _core.check_stablehlo(text)
 
 
-def test_a_thousand_equations_are_written_fast():
-    import time
+def test_text_grows_with_the_equations_only():
+    def lines(n):
+        def f(x):
+            for i in range(n):
+                x = cnp.sin(x) * (2 + i % 7)
+            return x
 
-    def f(x):
-        for i in range(500):
-            x = cnp.sin(x) * (1 + i)
-        return x
+        return text_of(f, np.ones(8, "f4")).count("\n")
 
-    lowered = cotan.jit(f).lower(np.ones(8, "f4"))
-    best = min(
-        -time.perf_counter()
-        + (lowered.as_text("stablehlo"), time.perf_counter())[1]
-        for _ in range(5)
-    )
-    assert best < 0.05  # 10 ms are promised, CI may be slow
+    # Sine, broadcast, product; the constants are written once.
+    assert lines(500) - lines(250) == 3 * 250
+    assert lines(500) < 3 * 500 + 25
