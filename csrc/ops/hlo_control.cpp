@@ -115,4 +115,8 @@ HloValues loop(const HloArgs& a) {
   return repeat(b, c.trips, init, step);
 }
 
+HloValues optimization_barrier(const HloArgs& a) {
+  return a.b.ops("optimization_barrier", a.in, a.out);
+}
+
 }  // namespace cotan::hlo

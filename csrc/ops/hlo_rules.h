@@ -45,6 +45,7 @@ HloValues dot(const HloArgs& a);
 // ---- control flow by the slot `control` (hlo_control.cpp)
 HloValues branch(const HloArgs& a);
 HloValues loop(const HloArgs& a);
+HloValues optimization_barrier(const HloArgs& a);
 // The loop that both scans and algorithms are: `step` gives the next carries
 // for the index of this iteration, which counts from 0.
 using LoopStep =

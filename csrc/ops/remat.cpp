@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ops/hlo_rules.h"
+
 namespace cotan {
 
 using namespace ops;
@@ -286,6 +288,7 @@ constinit const Primitive optimization_barrier_p = {
     },
     .transpose = [](const TransposeArgs& a) { return behind(a.ct); },
     .batch = keep_dims,
+    .hlo = hlo::optimization_barrier,
     .expand = same,
     .impl = same,
 };

@@ -116,15 +116,7 @@ class AotCompiled:
     def as_text(self) -> str:
         """The optimised HLO as text (needs jaxlib, which can print it), or
         the StableHLO that was compiled."""
-        try:
-            from jaxlib import _hlo
-        except ImportError:
-            return self._text
-        code, _ = self.optimized_program()
-        module = _hlo.HloModule.from_serialized_hlo_module_proto(
-            _first_field(code)
-        )
-        return module.to_string()
+        return hlo_text(self.optimized_program) or self._text
 
     def serialize(self) -> bytes:
         """The program as the plugin's own bytes."""
@@ -135,6 +127,22 @@ class AotCompiled:
             f"A program compiled for topology {self.topology.name!r} does not "
             "run here; compile without a topology to run on a device"
         )
+
+
+def hlo_text(optimized) -> str | None:
+    """The text of a program that `optimized` gives as (bytes, format); None
+    where nothing here can print it, or the plugin does not give it."""
+    try:
+        from jaxlib import _hlo
+
+        code, form = optimized()
+    except (ImportError, NotImplementedError):
+        return None
+    if form == "hlo_with_config":
+        code = _first_field(code)
+    elif form != "hlo":
+        return None
+    return _hlo.HloModule.from_serialized_hlo_module_proto(code).to_string()
 
 
 def _first_field(message: bytes) -> bytes:

@@ -154,6 +154,29 @@ def test_train_steps_compile(topology, root, name, kind):
         assert "ENTRY" in compiled.as_text()
 
 
+def test_checkpoints_save_memory(topology):
+    """XLA would join a recomputation with the first computation."""
+
+    def peak(wrap):
+        @wrap
+        def layer(x, w):
+            for _ in range(8):
+                x = cnp.tanh(x @ w)
+            return x
+
+        def loss(ws, x):
+            for w in ws:
+                x = layer(x, w)
+            return cnp.sum(x)
+
+        args = [np.ones((128, 128), "f4")] * 6, np.ones((4096, 128), "f4")
+        lowered = cotan.jit(cotan.grad(loss)).lower(*args)
+        compiled = lowered.compile(topology=topology("v5e:1x1"))
+        return compiled.memory_analysis()["peak_memory_in_bytes"]
+
+    assert peak(cotan.checkpoint) < peak(lambda f: f) / 2
+
+
 @every_case
 def test_every_primitive_compiles(topology, case):
     with cotan.enable_x64():

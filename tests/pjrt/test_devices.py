@@ -1,11 +1,14 @@
 """Arrays and programs on the devices of a plugin (XLA's, on the CPU)."""
 
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 
 import cotan
 import cotan.numpy as cnp
-from cotan import _core, aot, pjrt
+from cotan import _core, aot, lax, pjrt
 
 
 @pytest.fixture
@@ -166,3 +169,13 @@ def test_platforms_from_the_environment(cpu_plugin, run_python):
         COTAN_PLATFORMS="pjrt:nowhere",
     )
     assert "COTAN_PLATFORMS names no platform that works" in out
+
+
+def test_text_of_a_program(cpu_plugin, x, monkeypatch):
+    f = cotan.jit(lambda v: lax.fori_loop(0, 9, lambda i, v: cnp.sin(v), v))
+    compiled = cotan.jit(f, device=cpu_plugin).lower(x).compile()
+    if importlib.util.find_spec("jaxlib"):
+        text = compiled.as_text()
+        assert "ENTRY" in text and "while(" in text and "sine(" in text
+    monkeypatch.setitem(sys.modules, "jaxlib", None)  # cannot be imported
+    assert "stablehlo.while" in compiled.as_text()

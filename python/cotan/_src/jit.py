@@ -403,8 +403,18 @@ class Compiled:
         return self._traced.out_tree
 
     def as_text(self) -> str:
-        """The program as it runs: its kernels, their order and memory."""
-        return self._traced._handle.text()
+        """The program as it runs: its kernels, their order and memory. Of a
+        plugin, its optimised HLO (needs jaxlib, which can print it), or the
+        StableHLO that was compiled."""
+        handle = self._traced._handle
+        if text := handle.text():
+            return text
+        from cotan import _core, aot
+
+        program = handle.capsule()
+        return aot.hlo_text(
+            lambda: _core.program_optimized(program, None)
+        ) or _core.program_stablehlo(program)
 
     def _facts(self):
         from cotan import _core
