@@ -278,12 +278,7 @@ struct Builder {
       const IndexItem& item = r.items[size_t(p)];
       shapes.push_back(item.kind == Kind::array ? item.array.shape() : Shape{});
     }
-    Shape shape;
-    try {
-      shape = broadcast_shapes(shapes);
-    } catch (const Error& e) {
-      throw_error(e.kind(), cat("[indexing] index arrays have ", e.message()));
-    }
+    Shape shape = broadcast_shapes(shapes);
     for (size_t i = 0; i < positions.size(); ++i) {
       int64_t x_axis = axes[i];
       Column c =

@@ -308,9 +308,9 @@ Value take_along_axis(const Value& x, const Value& indices, int64_t axis,
       batch.push_back(m);
     } else {
       if (n != m)
-        throw_type("take_along_axis got incompatible shapes for broadcasting: ",
-                   shape_string(x.shape()), ", ", shape_string(indices.shape()),
-                   ".");
+        throw_value(
+            "take_along_axis got incompatible shapes for broadcasting: ",
+            shape_string(x.shape()), ", ", shape_string(indices.shape()), ".");
       p.slice_sizes.push_back(n == 0 ? 0 : 1);
       p.operand_batching_dims.push_back(kept++);
       p.start_indices_batching_dims.push_back(int64_t(batch.size()));

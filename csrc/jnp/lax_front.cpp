@@ -29,12 +29,7 @@ Values strict_operands(const char* op, std::span<const Value> x) {
   if (!same_rank)
     throw_type(op, ": arrays must have same number of dimensions, got ",
                shapes[0].size(), " and ", shapes.back().size(), ".");
-  Shape shape;
-  try {
-    shape = broadcast_shapes(shapes);
-  } catch (const Error& e) {
-    throw_error(e.kind(), cat(op, " got ", e.message()));
-  }
+  Shape shape = broadcast_operands(op, shapes);
   for (Value& v : out)
     if (v.rank() > 0) v = broadcast_to(v, shape);
   return out;

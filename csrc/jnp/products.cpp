@@ -57,20 +57,18 @@ Value matmul(const Value& x, const Value& y, const ProductOptions& o) {
   }
   Shape ab(a.shape().begin(), a.shape().end() - 2);
   Shape bb(b.shape().begin(), b.shape().end() - 2);
-  Shape batch;
-  try {
-    batch = broadcast_shapes(std::vector<Shape>{ab, bb});
-  } catch (const Error& e) {
-    throw_type("matmul got ", e.message());
-  }
+  std::optional<Shape> batch = common_shape(std::vector<Shape>{ab, bb});
+  if (!batch)
+    throw_value("Incompatible shapes for matmul arguments: ",
+                shape_string(a.shape()), " and ", shape_string(b.shape()));
   auto stretch = [&](const Value& v) {
-    Shape s = batch;
+    Shape s = *batch;
     s.append(v.shape().end() - 2, v.shape().end());
     return broadcast_to(v, s);
   };
   a = stretch(a);
   b = stretch(b);
-  int64_t nb = int64_t(batch.size());
+  int64_t nb = int64_t(batch->size());
   for (int64_t d = 0; d < nb; ++d) {
     p.lhs_batch.push_back(d);
     p.rhs_batch.push_back(d);

@@ -149,7 +149,7 @@ TypeAndWeak to_numeric(TypeAndWeak t) {
   return t;
 }
 
-Shape broadcast_shapes(std::span<const Shape> shapes) {
+std::optional<Shape> common_shape(std::span<const Shape> shapes) {
   size_t rank = 0;
   for (const Shape& s : shapes) rank = std::max(rank, s.size());
   Shape out(rank, 1);
@@ -160,16 +160,36 @@ Shape broadcast_shapes(std::span<const Shape> shapes) {
       if (n == 1) {
         n = s[d];
       } else if (s[d] != 1 && s[d] != n) {
-        std::string all;
-        for (const Shape& each : shapes) {
-          if (!all.empty()) all += ", ";
-          all += shape_string(each);
-        }
-        throw_type("incompatible shapes for broadcasting: ", all, ".");
+        return std::nullopt;
       }
     }
   }
   return out;
+}
+
+std::string shapes_string(std::span<const Shape> shapes) {
+  std::string all;
+  for (const Shape& s : shapes) {
+    if (!all.empty()) all += ", ";
+    all += shape_string(s);
+  }
+  return all;
+}
+
+Shape broadcast_shapes(std::span<const Shape> shapes) {
+  std::optional<Shape> s = common_shape(shapes);
+  if (!s)
+    throw_value("Incompatible shapes for broadcasting: shapes=[",
+                shapes_string(shapes), "]");
+  return *std::move(s);
+}
+
+Shape broadcast_operands(std::string_view op, std::span<const Shape> shapes) {
+  std::optional<Shape> s = common_shape(shapes);
+  if (!s)
+    throw_type(op, " got incompatible shapes for broadcasting: ",
+               shapes_string(shapes), ".");
+  return *std::move(s);
 }
 
 Value broadcast_to(const Value& x, const Shape& shape) {
@@ -227,12 +247,7 @@ Values promote_to(const char* op, std::span<const Value> x, TypeAndWeak t) {
   }
   if (same) return out;
   for (const Value& v : x) shapes.push_back(v.shape());
-  Shape shape;
-  try {
-    shape = broadcast_shapes(shapes);
-  } catch (const Error& e) {
-    throw_error(e.kind(), cat(op, " got ", e.message()));
-  }
+  Shape shape = broadcast_operands(op, shapes);
   for (Value& v : out)
     if (v.rank() != 0) v = broadcast_to(v, shape);
   return out;

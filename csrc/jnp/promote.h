@@ -2,6 +2,10 @@
 // below every array type of their kind. `join` is the least upper bound.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "ir/value.h"
 
 namespace cotan::jnp {
@@ -34,7 +38,14 @@ TypeAndWeak to_inexact(TypeAndWeak t);
 TypeAndWeak to_numeric(TypeAndWeak t);
 
 // NumPy broadcasting; throws a TypeError in JAX's words.
+// None if there is no such shape.
+std::optional<Shape> common_shape(std::span<const Shape> shapes);
+// ValueError if there is none, as in NumPy.
 Shape broadcast_shapes(std::span<const Shape> shapes);
+// TypeError that names the operation.
+Shape broadcast_operands(std::string_view op, std::span<const Shape> shapes);
+// "(2, 3), (4,)"
+std::string shapes_string(std::span<const Shape> shapes);
 Value broadcast_to(const Value& x, const Shape& shape);
 
 // One dtype for all, and one shape (rank-0 operands stay rank 0, as lax

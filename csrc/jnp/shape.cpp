@@ -263,13 +263,7 @@ Value stack(std::span<const Value> x, int64_t axis) {
 Values broadcast_arrays(std::span<const Value> x) {
   std::vector<Shape> shapes;
   for (const Value& v : x) shapes.push_back(v.shape());
-  Shape shape;
-  try {
-    shape = broadcast_shapes(shapes);
-  } catch (const Error&) {
-    throw_value("Incompatible shapes for broadcasting: shapes=[",
-                shapes_string(x), "]");
-  }
+  Shape shape = broadcast_shapes(shapes);
   Values out;
   for (const Value& v : x) out.push_back(broadcast_to(v, shape));
   return out;

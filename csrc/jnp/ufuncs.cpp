@@ -313,7 +313,8 @@ Value power(const Value& x, const Value& y) {
   if (is_inexact(x.dtype()) && is_int(y.dtype())) {
     Value a = x, b = y;
     if (a.rank() && b.rank() && a.shape() != b.shape()) {
-      Shape s = broadcast_shapes(std::vector<Shape>{a.shape(), b.shape()});
+      Shape s =
+          broadcast_operands("power", std::vector<Shape>{a.shape(), b.shape()});
       a = broadcast_to(a, s);
       b = broadcast_to(b, s);
     }

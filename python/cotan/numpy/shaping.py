@@ -132,12 +132,7 @@ def broadcast_shapes(*shapes):
     if not shapes:
         return ()
     shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
-    try:
-        return _core.broadcast_shapes(shapes)
-    except TypeError:
-        raise ValueError(
-            f"Incompatible shapes for broadcasting: shapes={shapes}"
-        ) from None
+    return _core.broadcast_shapes(shapes)
 
 
 def flip(m, axis=None):
