@@ -19,6 +19,8 @@ OPERANDS = {
     "u": np.array([0.05, 0.3, 0.5, 0.8, 0.97], "f4"),
     "z": np.array([-2.5, -0.3, 0.1, 1.7, 4.0], "f4"),
     "n": np.array([1, 2, 3, 1, 5], "i4"),
+    "m": np.array([1, 0, -3, -1, 4], "i4"),
+    "w": np.array([0.3 + 1j, -1.2 + 0.5j, 2.0 - 0.7j, -3 - 0.4j, 4j], "c8"),
 }
 
 # In JAX the gradient of spence and bessel_jn of small arguments are nan, and
@@ -29,6 +31,18 @@ sp.erfcx(z)
 sp.spence(x)  # value
 sp.owens_t(z, u)
 sp.owens_t(u, z)
+sp.fresnel(z)
+sp.sici(x)
+sp.wofz(w)
+sp.wofz(z)
+sp.wofz(n)  # value
+sp.erfcx(w)
+sp.loggamma(w)
+sp.gamma(w)
+sp.gamma(np.array([-1.0 + 0j, np.nan], 'c8'))  # value
+sp.loggamma(np.array([0j, -2.0], 'c8'))  # value
+sp.sph_harm_y(n, m, u, x, n_max=5)
+sp.sph_harm_y(n, m, u, x, n_max=4)  # value
 sp.bernoulli(8)
 sp.bessel_jn(x[3:4], v=3)  # value
 """
@@ -42,6 +56,12 @@ lax.betainc(a, b, u)  # value
 lax.bessel_i0e(z)
 lax.bessel_i1e(z)
 lax.zeta(a + 1, x)  # value
+sp.hyp1f1(a, b, z)
+sp.hyp1f1(n, 1.5, u)  # value
+sp.hyp1f1(np.array([0.0, 2.0, 1.0]), np.array([0.0, 2.0, 0.0]), 1.5)  # value
+sp.hyp2f1(u, b, a, u / 2)
+sp.hyp2f1(u[:4], b[:4], a[:4], 1)  # value
+sp.hyp2f1(0.5, 0.25, np.array([-1.0, 0.75, 1]), np.array([0.5, 1, 2]))  # value
 sp.gammainc(a, x)
 sp.gammaincc(n, x)
 sp.betainc(2, b, u)  # value
@@ -80,6 +100,7 @@ ACCURATE = [
     ("dawsn", GRID, 5e-15),
     ("spence", np.abs(GRID), 5e-15),
 ]
+ACCURATE_PAIRS = [("fresnel", GRID, 4e-15), ("sici", GRID, 4e-15)]
 ACCURATE_LOOPS = [
     ("exp1", np.abs(GRID) + 1e-6, 1e-14),
     ("expi", GRID[GRID != 0], 1e-14),
@@ -132,3 +153,92 @@ def test_transformations():
     np.testing.assert_allclose(
         cotan.jit(cotan.vmap(f, (None, 0)))(2.0, x), want, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("case", ACCURATE_PAIRS)
+def test_accuracy_of_pairs(case):
+    name, x, bound = case
+    for dtype, scale in ((np.float64, 1), (np.float32, 2e8)):
+        at = x.astype(dtype)
+        want = getattr(special, name)(at.astype(float))
+        with cotan.enable_x64():
+            got = getattr(cotan.scipy.special, name)(at)
+        for a, b in zip(got, want, strict=True):
+            assert a.dtype == dtype
+            np.testing.assert_allclose(
+                a, b, rtol=bound * scale, atol=bound * scale
+            )
+
+
+def test_limits_of_oscillating_integrals():
+    x = np.array([np.inf, -np.inf, np.nan, 0.0], "f4")
+    for name in ("fresnel", "sici"):
+        got = getattr(cotan.scipy.special, name)(x)
+        want = getattr(special, name)(x)
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_wofz_and_loggamma_are_accurate():
+    rng = np.random.RandomState(3)
+    z = rng.randn(2, 500) * 10.0 ** rng.uniform(-3, 1.2, (2, 500))
+    z = np.append(z[0] + 1j * z[1], np.linspace(-8, 8, 65))
+    for dtype, bound in ((np.complex128, 5e-14), (np.complex64, 3e-6)):
+        at = z.astype(dtype)
+        with cotan.enable_x64():
+            w = cotan.scipy.special.wofz(at[at.imag >= 0])
+            log = cotan.scipy.special.loggamma(at)
+        at = at.astype(complex)
+        np.testing.assert_allclose(
+            w, special.wofz(at[at.imag >= 0]), rtol=bound
+        )
+        want = special.loggamma(at)
+        ok = np.isfinite(want)  # SciPy's poles are infinite
+        np.testing.assert_allclose(log[ok], want[ok], rtol=bound, atol=bound)
+
+
+# JAX's series do not reach these arguments: SciPy is the oracle.
+HYPERGEOMETRIC = [
+    ("hyp1f1", (2.5, 1.25, -30.0)),
+    ("hyp1f1", (12.0, 3.5, 200.0)),
+    ("hyp1f1", (1.5, 2.5, -800.0)),
+    ("hyp1f1", (-3.0, 2.5, 400.0)),
+    ("hyp2f1", (0.5, 0.5, 1.0, 0.99)),
+    ("hyp2f1", (1.0, 1.0, 2.0, 0.999)),
+    ("hyp2f1", (1.5, 2.5, 7.0, 0.97)),
+    ("hyp2f1", (1.5, 2.5, 1.0, 0.97)),
+    ("hyp2f1", (0.3, 1.7, 2.4, 0.95)),
+    ("hyp2f1", (0.3, 1.7, 2.4, -50.0)),
+    ("hyp2f1", (-3.0, 1.7, 2.4, 3.0)),
+    ("hyp2f1", (-2.0, 1.7, -4.0, 0.3)),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), HYPERGEOMETRIC)
+def test_hypergeometric_functions(name, args):
+    with cotan.enable_x64():
+        got = getattr(cotan.scipy.special, name)(*args)
+    np.testing.assert_allclose(got, getattr(special, name)(*args), rtol=2e-12)
+
+
+def test_hypergeometric_derivatives():
+    args = {"hyp1f1": (1.5, 2.5, -130.0), "hyp2f1": (1.5, 2.5, 3.0, -2.0)}
+    with cotan.enable_x64():
+        for name, at in args.items():
+            f = getattr(special, name)
+            slopes = cotan.grad(
+                getattr(cotan.scipy.special, name), tuple(range(len(at)))
+            )(*at)
+            for i, slope in enumerate(slopes):
+                h = 1e-5 * np.eye(len(at))[i]
+                want = (f(*(at + h)) - f(*(at - h))) / 2e-5
+                np.testing.assert_allclose(slope, want, rtol=1e-6)
+
+
+def test_degrees_of_harmonics_must_be_concrete():
+    f = cotan.scipy.special.sph_harm_y
+    n, x = cnp.array([2]), cnp.array([0.5])
+    with pytest.raises(cotan.errors.ConcretizationTypeError, match="n_max"):
+        cotan.jit(f)(n, n, x, x)
+    with pytest.raises(NotImplementedError, match="diff_n"):
+        f(n, n, x, x, 1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from cotan import _core, dtypes, lax
 from cotan._src.custom import custom_jvp
+from cotan.scipy._complex_functions import wofz
 
 
 def _real(name: str, *xs) -> list:
@@ -68,8 +69,11 @@ def _erfcx_jvp(primals, tangents):
 
 
 def erfcx(x):
-    """exp(x^2) erfc(x)."""
-    return _erfcx(*_real("erfcx", x))
+    """exp(x^2) erfc(x) of real or complex x."""
+    (x,) = _core.promote_inexact("erfcx", [x])
+    if dtypes.issubdtype(x.dtype, np.complexfloating):
+        return wofz(lax.complex(-lax.imag(x), lax.real(x)))
+    return _erfcx(x)
 
 
 @custom_jvp

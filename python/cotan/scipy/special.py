@@ -13,11 +13,13 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes, lax
 from cotan._src import absent
 from cotan._src.custom import custom_jvp
-from cotan.lax._missing import _missing
 from cotan.lax._types import is_inexact
 from cotan.nn import log_softmax as _log_softmax
 from cotan.nn import logsumexp
 from cotan.nn import softmax as _softmax
+from cotan.scipy import _complex_functions
+from cotan.scipy._harmonics import sph_harm_y
+from cotan.scipy._hypergeometric import hyp1f1, hyp2f1
 from cotan.scipy._integrals import (
     bernoulli,
     bessel_jn,
@@ -29,19 +31,9 @@ from cotan.scipy._integrals import (
     owens_t,
     spence,
 )
-
-_NOT_YET = [
-    "fresnel",
-    "hyp1f1",
-    "hyp2f1",
-    "sici",
-    "sph_harm_y",
-    "wofz",
-]
-globals().update({n: _missing(n, "this function is") for n in _NOT_YET})
+from cotan.scipy._oscillating import fresnel, sici
 
 __all__ = [
-    *_NOT_YET,
     "bernoulli",
     "bessel_jn",
     "beta",
@@ -62,11 +54,14 @@ __all__ = [
     "expit",
     "expn",
     "factorial",
+    "fresnel",
     "gamma",
     "gammainc",
     "gammaincc",
     "gammaln",
     "gammasgn",
+    "hyp1f1",
+    "hyp2f1",
     "i0",
     "i0e",
     "i1",
@@ -84,8 +79,11 @@ __all__ = [
     "poch",
     "polygamma",
     "rel_entr",
+    "sici",
     "softmax",
     "spence",
+    "sph_harm_y",
+    "wofz",
     "xlog1py",
     "xlogy",
     "zeta",
@@ -145,9 +143,21 @@ def log_softmax(x, /, *, axis=None):
 
 
 def loggamma(x):
-    """log(gamma(x)) for real x; nan where gamma is negative."""
-    (x,) = _real("loggamma", x)
+    """log(gamma(x)), nan where that is not real for real x; of complex x with
+    a cut on the negative axis alone."""
+    (x,) = _core.promote_inexact("loggamma", [x])
+    if dtypes.issubdtype(x.dtype, np.complexfloating):
+        return _complex_functions.loggamma(x)
     return _where(lax.lt(gammasgn(x), 0.0), np.nan, lax.lgamma(x))
+
+
+def wofz(z):
+    """The Faddeeva function exp(-z^2) erfc(-i z), complex."""
+    (z,) = _core.promote_inexact("wofz", [z])
+    if not dtypes.issubdtype(z.dtype, np.complexfloating):
+        wide = z.dtype == np.float64
+        z = lax.convert_element_type(z, np.complex128 if wide else np.complex64)
+    return _complex_functions.wofz(z)
 
 
 @_composition
@@ -162,9 +172,11 @@ def gammasgn(x):
     return _where(pole | lax.ne(x, x), np.nan, sign)
 
 
-@_composition
 def gamma(x):
-    """The gamma function."""
+    """The gamma function of real or complex x."""
+    (x,) = _core.promote_inexact("gamma", [x])
+    if dtypes.issubdtype(x.dtype, np.complexfloating):
+        return lax.exp(_complex_functions.loggamma(x))
     return gammasgn(x) * lax.exp(lax.lgamma(x))
 
 
