@@ -117,6 +117,7 @@ Hoisted hoist_invariants(const Jaxpr& j, const std::vector<bool>& invariant,
 void check_jaxpr(const Jaxpr& j);
 
 // "{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }", as JAX prints.
-std::string to_string(const Jaxpr& j);
+// The first `num_consts` inputs stand before the semicolon.
+std::string to_string(const Jaxpr& j, size_t num_consts = 0);
 
 }  // namespace cotan

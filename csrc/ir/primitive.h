@@ -13,6 +13,7 @@
 
 #include "ir/hlo_fwd.h"
 #include "ir/jaxpr.h"
+#include "ir/param_source.h"
 #include "ir/scalar_fwd.h"
 #include "ir/value.h"
 
@@ -192,6 +193,8 @@ struct Primitive {
   const char* name;
   uint32_t flags = kNone;
 
+  // Parameters from named fields; null: there are none.
+  Params (*params)(ParamSource&) = nullptr;
   Avals (*type)(const TypeArgs&);
   void (*eval)(const EvalArgs&) = nullptr;
 

@@ -118,7 +118,7 @@ std::string indent_lines(const std::string& text, const char* by) {
 
 class Printer {
  public:
-  std::string print(const Jaxpr& j) {
+  std::string print(const Jaxpr& j, size_t num_consts = 0) {
     std::vector<std::string> names(j.avals.size());
     std::vector<bool> used(j.avals.size());
     for (const Eqn& e : j.eqns)
@@ -127,8 +127,12 @@ class Printer {
     for (Atom a : j.out)
       if (a.is_var()) used[size_t(a.id)] = true;
 
-    std::string head = "{ lambda ;";
-    for (Var v : j.in) head += ' ' + bind(j, v, names, true);
+    std::string head = "{ lambda ";
+    for (size_t i = 0; i < num_consts; ++i)
+      head += (i ? " " : "") + bind(j, j.in[i], names, true);
+    head += ';';
+    for (size_t i = num_consts; i < j.in.size(); ++i)
+      head += ' ' + bind(j, j.in[i], names, true);
     head += ". let";
     std::vector<std::string> lines;
     bool multi = false;
@@ -206,6 +210,8 @@ class Printer {
 
 }  // namespace
 
-std::string to_string(const Jaxpr& j) { return Printer().print(j); }
+std::string to_string(const Jaxpr& j, size_t num_consts) {
+  return Printer().print(j, num_consts);
+}
 
 }  // namespace cotan

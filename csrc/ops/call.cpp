@@ -150,6 +150,7 @@ void call_dce(Eqn& e, const std::vector<bool>& used) {
 
 constinit const Primitive jit_p = {
     .name = "jit",
+    .params = params_of<CallParams>,
     .type = call_type,
     .jvp = call_jvp,
     .linearize = call_linearize,

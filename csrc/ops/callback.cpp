@@ -119,6 +119,7 @@ Values callback_impl(const Params& p, std::span<const Value> x) {
 constinit const Primitive pure_callback_p = {
     .name = "pure_callback",
     .flags = kHostCall,
+    .params = params_of<CallbackParams>,
     .type = callback_type,
     .eval = callback_eval,
     .jvp = [](const JvpArgs&) -> Dual {
@@ -135,6 +136,7 @@ COTAN_REGISTER(pure_callback_p);
 constinit const Primitive io_callback_p = {
     .name = "io_callback",
     .flags = kHostCall,
+    .params = params_of<CallbackParams>,
     .type = callback_type,
     .eval = callback_eval,
     .jvp = [](const JvpArgs&) -> Dual {
@@ -152,6 +154,7 @@ COTAN_REGISTER(io_callback_p);
 constinit const Primitive debug_callback_p = {
     .name = "debug_callback",
     .flags = kHostCall,
+    .params = params_of<CallbackParams>,
     .type = callback_type,
     .eval = callback_eval,
     .jvp = [](const JvpArgs& a) -> Dual {

@@ -115,6 +115,7 @@ Batched concatenate_batch(const BatchArgs& a) {
 constinit const Primitive concatenate_p = {
     .name = "concatenate",
     .flags = kLinear,
+    .params = params_of<DimensionParams>,
     .type = concatenate_type,
     .eval = concatenate_eval,
     .jvp = concatenate_jvp,

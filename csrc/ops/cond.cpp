@@ -340,6 +340,7 @@ void cond_dce(Eqn& e, const std::vector<bool>& used) {
 
 constinit const Primitive cond_p = {
     .name = "cond",
+    .params = params_of<CondParams>,
     .type = cond_type,
     .jvp = cond_jvp,
     .linearize = cond_linearize,

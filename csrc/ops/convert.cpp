@@ -67,6 +67,7 @@ Batched bitcast_batch(const BatchArgs& a) {
 constinit const Primitive convert_element_type_p = {
     .name = "convert_element_type",
     .flags = kLinear | kSeesHalf,
+    .params = params_of<ConvertParams>,
     .type = convert_type,
     .eval = scalar_eval,
     .jvp = convert_jvp,
@@ -96,6 +97,7 @@ Value lax::convert(const Value& x, DType to, bool weak) {
 constinit const Primitive bitcast_convert_type_p = {
     .name = "bitcast_convert_type",
     .flags = kNotDifferentiable | kSeesHalf,
+    .params = params_of<BitcastParams>,
     .type = bitcast_type,
     .eval =
         [](const EvalArgs& a) {

@@ -339,6 +339,7 @@ KernelSpec conv_kernel(const LowerArgs& a) {
 
 constinit const Primitive conv_general_dilated_p = {
     .name = "conv_general_dilated",
+    .params = params_of<ConvParams>,
     .type = conv_type,
     .eval = kernel_eval,
     .jvp = conv_jvp,

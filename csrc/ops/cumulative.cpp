@@ -233,6 +233,7 @@ constexpr Primitive cumulative_primitive(const char* name,
   return {
       .name = name,
       .flags = kInPlace | (is_sum ? kLinear : kNone),
+      .params = params_of<CumulativeParams>,
       .type = cumulative_type<K>,
       .eval = cumulative_eval<K>,
       .jvp = jvp,

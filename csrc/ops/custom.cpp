@@ -213,6 +213,7 @@ Batched custom_lin_batch(const BatchArgs& a) {
 
 constinit const Primitive custom_jvp_call_p = {
     .name = "custom_jvp_call",
+    .params = params_of<CustomJvpParams>,
     .type = custom_type<CustomJvpParams>,
     .jvp = custom_jvp_jvp,
     .batch = custom_jvp_batch,
@@ -227,6 +228,7 @@ COTAN_REGISTER(custom_jvp_call_p);
 
 constinit const Primitive custom_vjp_call_p = {
     .name = "custom_vjp_call",
+    .params = params_of<CustomVjpParams>,
     .type = custom_type<CustomVjpParams>,
     .jvp = [](const JvpArgs& a) -> Dual {
       throw_type(
@@ -248,6 +250,7 @@ COTAN_REGISTER(custom_vjp_call_p);
 constinit const Primitive custom_lin_p = {
     .name = "custom_lin",
     .flags = kStageOnly,
+    .params = params_of<CustomLinParams>,
     .type = [](const TypeArgs& a) -> Avals {
       const auto& out = a.params.as<CustomLinParams>().out;
       return Avals(out.begin(), out.end());

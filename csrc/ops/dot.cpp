@@ -324,6 +324,7 @@ std::vector<std::string> dot_print(const Params& params) {
 
 constinit const Primitive dot_general_p = {
     .name = "dot_general",
+    .params = params_of<DotParams>,
     .type = dot_type,
     .eval = dot_eval,
     .jvp = dot_jvp,

@@ -235,6 +235,7 @@ Batched update_batch(const BatchArgs& a) {
 
 constinit const Primitive dynamic_slice_p = {
     .name = "dynamic_slice",
+    .params = params_of<DynamicSliceParams>,
     .type = slice_type,
     .eval = slice_eval,
     .jvp = first_operand_jvp,

@@ -125,6 +125,7 @@ KernelSpec fft_kernel(const LowerArgs& a) {
 constinit const Primitive fft_p = {
     .name = "fft",
     .flags = kLinear,
+    .params = params_of<FftParams>,
     .type = fft_type,
     .eval = kernel_eval,
     .jvp = linear_jvp,

@@ -94,6 +94,7 @@ KernelSpec gather_kernel(const LowerArgs& a) {
 
 constinit const Primitive gather_p = {
     .name = "gather",
+    .params = params_of<GatherParams>,
     .type = gather_type,
     .eval = gather_eval,
     .jvp = gather_jvp,

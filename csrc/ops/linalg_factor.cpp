@@ -414,11 +414,13 @@ KernelSpec tridiagonal_kernel(const LowerArgs& a) {
 }
 
 constexpr Primitive decomposition(const char* name,
+                                  Params (*params)(ParamSource&),
                                   Avals (*type)(const TypeArgs&),
                                   Dual (*jvp)(const JvpArgs&),
                                   KernelSpec (*kernel)(const LowerArgs&)) {
   return {
       .name = name,
+      .params = params,
       .type = type,
       .eval = kernel_eval,
       .jvp = jvp,
@@ -429,28 +431,31 @@ constexpr Primitive decomposition(const char* name,
 
 }  // namespace
 
-constinit const Primitive geqrf_p =
-    decomposition("geqrf", geqrf_type, no_jvp, plain_kernel<LinalgOp::geqrf>);
-constinit const Primitive geqp3_p =
-    decomposition("geqp3", geqp3_type, no_jvp, plain_kernel<LinalgOp::geqp3>);
-constinit const Primitive householder_product_p = decomposition(
-    "householder_product", householder_type, no_jvp, householder_kernel);
-constinit const Primitive ormqr_p =
-    decomposition("ormqr", ormqr_type, no_jvp, ormqr_kernel);
+constinit const Primitive geqrf_p = decomposition(
+    "geqrf", nullptr, geqrf_type, no_jvp, plain_kernel<LinalgOp::geqrf>);
+constinit const Primitive geqp3_p = decomposition(
+    "geqp3", nullptr, geqp3_type, no_jvp, plain_kernel<LinalgOp::geqp3>);
+constinit const Primitive householder_product_p =
+    decomposition("householder_product", nullptr, householder_type, no_jvp,
+                  householder_kernel);
+constinit const Primitive ormqr_p = decomposition(
+    "ormqr", params_of<OrmqrParams>, ormqr_type, no_jvp, ormqr_kernel);
 constinit const Primitive qr_p =
-    decomposition("qr", qr_type, qr_jvp, qr_kernel);
+    decomposition("qr", params_of<QrParams>, qr_type, qr_jvp, qr_kernel);
 constinit const Primitive svd_p =
-    decomposition("svd", svd_type, svd_jvp, svd_kernel);
-constinit const Primitive eigh_p =
-    decomposition("eigh", eigh_type, eigh_jvp, eigh_kernel);
+    decomposition("svd", params_of<SvdParams>, svd_type, svd_jvp, svd_kernel);
+constinit const Primitive eigh_p = decomposition(
+    "eigh", params_of<LowerParams>, eigh_type, eigh_jvp, eigh_kernel);
 constinit const Primitive eig_p =
-    decomposition("eig", eig_type, eig_jvp, eig_kernel);
-constinit const Primitive schur_p =
-    decomposition("schur", schur_type, no_jvp, schur_kernel);
-constinit const Primitive hessenberg_p = decomposition(
-    "hessenberg", hessenberg_type, no_jvp, plain_kernel<LinalgOp::hessenberg>);
+    decomposition("eig", params_of<EigParams>, eig_type, eig_jvp, eig_kernel);
+constinit const Primitive schur_p = decomposition(
+    "schur", params_of<SchurParams>, schur_type, no_jvp, schur_kernel);
+constinit const Primitive hessenberg_p =
+    decomposition("hessenberg", nullptr, hessenberg_type, no_jvp,
+                  plain_kernel<LinalgOp::hessenberg>);
 constinit const Primitive tridiagonal_p =
-    decomposition("tridiagonal", tridiagonal_type, no_jvp, tridiagonal_kernel);
+    decomposition("tridiagonal", params_of<LowerParams>, tridiagonal_type,
+                  no_jvp, tridiagonal_kernel);
 COTAN_REGISTER(geqrf_p);
 COTAN_REGISTER(geqp3_p);
 COTAN_REGISTER(householder_product_p);

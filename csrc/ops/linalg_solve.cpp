@@ -336,6 +336,7 @@ constinit const Primitive lu_p = {
 };
 constinit const Primitive linear_solve_p = {
     .name = "linear_solve",
+    .params = params_of<LinearSolveParams>,
     .type = linear_solve_type,
     .eval = kernel_eval,
     .jvp = linear_solve_jvp,
@@ -345,6 +346,7 @@ constinit const Primitive linear_solve_p = {
 };
 constinit const Primitive triangular_solve_p = {
     .name = "triangular_solve",
+    .params = params_of<TriangularParams>,
     .type = triangular_type,
     .eval = kernel_eval,
     .jvp = triangular_jvp,
@@ -365,6 +367,7 @@ constinit const Primitive tridiagonal_solve_p = {
 constinit const Primitive lu_pivots_to_permutation_p = {
     .name = "lu_pivots_to_permutation",
     .flags = kNotDifferentiable,
+    .params = params_of<PermutationParams>,
     .type = permutation_type,
     .eval = kernel_eval,
     .batch = front_batch,

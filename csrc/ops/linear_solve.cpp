@@ -155,6 +155,7 @@ Batched solve_batch(const BatchArgs& a) {
 
 constinit const Primitive linear_solve_p = {
     .name = "custom_linear_solve",
+    .params = params_of<LinearSolveParams>,
     .type = solve_type,
     .jvp = solve_jvp,
     .transpose = solve_transpose,

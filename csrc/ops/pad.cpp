@@ -135,6 +135,7 @@ Batched pad_batch(const BatchArgs& a) {
 constinit const Primitive pad_p = {
     .name = "pad",
     .flags = kLinear,
+    .params = params_of<PadParams>,
     .type = pad_type,
     .eval = view_eval,
     .jvp = pad_jvp,

@@ -162,6 +162,7 @@ constexpr bool is_bool_or_int(DType t) { return int_or_bool(t); }
   constinit const Primitive NAME##_p = {                        \
       .name = #NAME,                                            \
       .flags = FLAGS,                                           \
+      .params = params_of<ReduceParams>,                        \
       .type = reduce_type<TEST>,                                \
       .eval = reduction_eval,                                   \
       .jvp = JVP,                                               \
@@ -184,15 +185,16 @@ COTAN_REDUCE(reduce_xor, xor_, is_bool_or_int, kNotDifferentiable, nullptr,
              nullptr);
 #undef COTAN_REDUCE
 
-#define COTAN_ARG(NAME)                    \
-  constinit const Primitive NAME##_p = {   \
-      .name = #NAME,                       \
-      .flags = kNotDifferentiable,         \
-      .type = arg_type<Monoid::NAME>,      \
-      .eval = reduction_eval,              \
-      .batch = arg_batch,                  \
-      .reduction = arg_spec<Monoid::NAME>, \
-  };                                       \
+#define COTAN_ARG(NAME)                     \
+  constinit const Primitive NAME##_p = {    \
+      .name = #NAME,                        \
+      .flags = kNotDifferentiable,          \
+      .params = params_of<ArgReduceParams>, \
+      .type = arg_type<Monoid::NAME>,       \
+      .eval = reduction_eval,               \
+      .batch = arg_batch,                   \
+      .reduction = arg_spec<Monoid::NAME>,  \
+  };                                        \
   COTAN_REGISTER(NAME##_p)
 COTAN_ARG(argmax);
 COTAN_ARG(argmin);

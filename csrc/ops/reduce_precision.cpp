@@ -89,6 +89,7 @@ ScalarOuts reduce_precision_scalar(ScalarEmitter& e, Scalars in,
 constinit const Primitive reduce_precision_p = {
     .name = "reduce_precision",
     .flags = kLinear | kSeesHalf,  // linear by convention
+    .params = params_of<ReducePrecisionParams>,
     .type = reduce_precision_type,
     .eval = scalar_eval,
     .jvp = linear_jvp,

@@ -185,6 +185,7 @@ KernelSpec select_kernel(const LowerArgs& a) {
 constinit const Primitive reduce_window_sum_p = {
     .name = "reduce_window_sum",
     .flags = kLinear,
+    .params = params_of<WindowParams>,
     .type = reduce_window_type,
     .eval = kernel_eval,
     .jvp = linear_jvp,
@@ -195,6 +196,7 @@ constinit const Primitive reduce_window_sum_p = {
 };
 constinit const Primitive reduce_window_max_p = {
     .name = "reduce_window_max",
+    .params = params_of<WindowParams>,
     .type = reduce_window_type,
     .eval = kernel_eval,
     .jvp = extremum_window_jvp<true>,
@@ -204,6 +206,7 @@ constinit const Primitive reduce_window_max_p = {
 };
 constinit const Primitive reduce_window_min_p = {
     .name = "reduce_window_min",
+    .params = params_of<WindowParams>,
     .type = reduce_window_type,
     .eval = kernel_eval,
     .jvp = extremum_window_jvp<false>,
@@ -213,6 +216,7 @@ constinit const Primitive reduce_window_min_p = {
 };
 constinit const Primitive select_and_gather_add_p = {
     .name = "select_and_gather_add",
+    .params = params_of<SelectParams>,
     .type = select_type<false>,
     .eval = kernel_eval,
     .jvp = select_jvp,
@@ -223,6 +227,7 @@ constinit const Primitive select_and_gather_add_p = {
 };
 constinit const Primitive select_and_scatter_add_p = {
     .name = "select_and_scatter_add",
+    .params = params_of<SelectParams>,
     .type = select_type<true>,
     .eval = kernel_eval,
     .jvp = select_jvp,

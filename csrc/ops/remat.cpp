@@ -267,6 +267,7 @@ Batched keep_dims(const BatchArgs& a) {
 
 constinit const Primitive checkpoint_p = {
     .name = "checkpoint",
+    .params = params_of<RematParams>,
     .type = remat_type,
     .jvp = remat_jvp,
     .linearize = remat_linearize,
@@ -296,6 +297,7 @@ COTAN_REGISTER(optimization_barrier_p);
 
 constinit const Primitive name_p = {
     .name = "name",
+    .params = params_of<NameParams>,
     .type = [](const TypeArgs& a) { return Avals(a.in.begin(), a.in.end()); },
     .jvp = [](const JvpArgs& a) -> Dual {
       return {bind_all(a.self, a.x, a.params), bind_all(a.self, a.t, a.params)};

@@ -451,6 +451,7 @@ void scan_dce(Eqn& e, const std::vector<bool>& used_outputs) {
 
 constinit const Primitive scan_p = {
     .name = "scan",
+    .params = params_of<ScanParams>,
     .type = scan_type,
     .jvp = scan_jvp,
     .linearize = scan_linearize,

@@ -257,6 +257,7 @@ constexpr Primitive scatter_primitive(
   return {
       .name = name,
       .flags = kInPlace,
+      .params = params_of<ScatterParams>,
       .type = scatter_type<K>,
       .eval = scatter_eval<K>,
       .jvp = jvp,

@@ -292,10 +292,11 @@ constexpr std::vector<std::string> (*rev_print)(const Params&) = nullptr;
 
 }  // namespace
 
-#define COTAN_VIEW(NAME)                 \
+#define COTAN_VIEW(NAME, PARAMS)         \
   constinit const Primitive NAME##_p = { \
       .name = #NAME,                     \
       .flags = kLinear,                  \
+      .params = params_of<PARAMS>,       \
       .type = NAME##_type,               \
       .eval = view_eval,                 \
       .jvp = linear_jvp,                 \
@@ -317,17 +318,18 @@ constexpr auto broadcast_in_dim_batch = broadcast_batch;
 constexpr auto broadcast_in_dim_view = broadcast_view;
 }  // namespace
 
-COTAN_VIEW(broadcast_in_dim);
-COTAN_VIEW(reshape);
-COTAN_VIEW(squeeze);
-COTAN_VIEW(transpose);
-COTAN_VIEW(rev);
-COTAN_VIEW(slice);
+COTAN_VIEW(broadcast_in_dim, BroadcastParams);
+COTAN_VIEW(reshape, ReshapeParams);
+COTAN_VIEW(squeeze, AxesParams);
+COTAN_VIEW(transpose, TransposeParams);
+COTAN_VIEW(rev, AxesParams);
+COTAN_VIEW(slice, SliceParams);
 #undef COTAN_VIEW
 
 constinit const Primitive iota_p = {
     .name = "iota",
     .flags = kNotDifferentiable,
+    .params = params_of<IotaParams>,
     .type = [](const TypeArgs& a) -> Avals {
       const auto& p = a.params.as<IotaParams>();
       check_shape("iota", p.shape);

@@ -149,6 +149,7 @@ KernelSpec sort_kernel(const LowerArgs& a) {
 constinit const Primitive sort_p = {
     .name = "sort",
     .flags = kInPlace,
+    .params = params_of<SortParams>,
     .type = sort_type,
     .eval = sort_eval,
     .jvp = sort_jvp,

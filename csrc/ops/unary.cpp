@@ -268,6 +268,7 @@ extern const Primitive round_p, integer_pow_p, reduce_precision_p;
 constinit const Primitive round_p = {
     .name = "round",
     .flags = kNotDifferentiable,
+    .params = params_of<RoundParams>,
     .type = nary_type<1, is_float>,
     .eval = scalar_eval,
     .batch = elementwise_batch,
@@ -290,6 +291,7 @@ Value lax::round(const Value& x, RoundingMode mode) {
 
 constinit const Primitive integer_pow_p = {
     .name = "integer_pow",
+    .params = params_of<IntegerPowParams>,
     .type = [](const TypeArgs& a) -> Avals {
       Aval t = common_type(a, arithmetic);
       if (is_int(t.dtype) && a.params.as<IntegerPowParams>().y < 0)

@@ -333,6 +333,7 @@ void while_dce(Eqn& e, const std::vector<bool>& used_outputs) {
 
 constinit const Primitive while_p = {
     .name = "while",
+    .params = params_of<WhileParams>,
     .type = while_type,
     .jvp = while_jvp,
     .linearize = while_linearize,

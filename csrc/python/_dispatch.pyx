@@ -11,6 +11,7 @@ Start with Array below; jit.pxi has JittedFunction, transforms.pxi the
 transformations of functions on flat lists of arrays.
 """
 cimport cython
+from cpython.exc cimport PyErr_SetObject
 from cpython.object cimport (PyObject, PyTypeObject, Py_EQ, Py_NE, Py_LT,
                              Py_LE, Py_GT, Py_GE)
 from cpython.ref cimport Py_INCREF, Py_DECREF, Py_XDECREF
@@ -550,6 +551,7 @@ cdef Dims dims_from(object sequence) except *:
 
 include "ufunc.pxi"
 include "transforms.pxi"
+include "open.pxi"
 include "control.pxi"
 include "jit.pxi"
 

@@ -84,6 +84,36 @@ PyObject* exception_class(ErrorKind kind) {
 
 }  // namespace
 
+namespace {
+void drop_object(void* owner) {
+  // What static destructors free outlives Python: nothing to give back to.
+  if (!Py_IsInitialized()) return;
+  PyGILState_STATE state = PyGILState_Ensure();
+  Py_DECREF(static_cast<PyObject*>(owner));
+  PyGILState_Release(state);
+}
+std::shared_ptr<PyObject> shared(PyObject* p) {
+  return {p, [](PyObject* o) {
+            if (o) drop_object(o);
+          }};
+}
+}  // namespace
+
+PythonError::PythonError() {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  type_ = shared(type);
+  value_ = shared(value);
+  traceback_ = shared(traceback);
+}
+
+void PythonError::restore() const {
+  if (!type_)
+    return PyErr_SetString(PyExc_SystemError, "an error without an exception");
+  PyErr_Restore(Py_NewRef(type_.get()), Py_XNewRef(value_.get()),
+                Py_XNewRef(traceback_.get()));
+}
+
 void set_error_classes(PyObject* dict) {
   Py_INCREF(dict);
   Py_XSETREF(error_classes, dict);
@@ -92,9 +122,8 @@ void set_error_classes(PyObject* dict) {
 void translate_exception() {
   try {
     throw;
-  } catch (const PythonError&) {
-    if (!PyErr_Occurred())
-      PyErr_SetString(PyExc_SystemError, "an error without an exception");
+  } catch (const PythonError& e) {
+    e.restore();
   } catch (const Error& e) {
     if (e.kind() == ErrorKind::interrupted && PyErr_Occurred()) return;
     std::string text = e.message();
@@ -289,16 +318,6 @@ DType dtype_from_python(PyObject* x) {
   }
   return t;
 }
-
-namespace {
-void drop_object(void* owner) {
-  // What static destructors free outlives Python: nothing to give back to.
-  if (!Py_IsInitialized()) return;
-  PyGILState_STATE state = PyGILState_Ensure();
-  Py_DECREF(static_cast<PyObject*>(owner));
-  PyGILState_Release(state);
-}
-}  // namespace
 
 namespace {
 // Of at least this many bytes sharing memory is cheaper than copying it.

@@ -5,6 +5,8 @@
 
 #include <Python.h>
 
+#include <memory>
+
 #include "base/config.h"
 #include "base/error.h"
 #include "ir/value.h"
@@ -13,8 +15,17 @@
 
 namespace cotan::python {
 
-// Thrown where a Python exception is already set.
-struct PythonError {};
+// Thrown where a Python exception is set. It takes the exception along, which
+// may reach another thread (a shared compilation) and meet other calls of
+// Python on its way.
+class PythonError {
+ public:
+  PythonError();
+  void restore() const;  // sets the exception again
+
+ private:
+  std::shared_ptr<PyObject> type_, value_, traceback_;
+};
 
 // Sets the Python exception that the C++ exception in flight stands for.
 // For `except +translate_exception` and pybind11's translator.

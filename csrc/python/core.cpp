@@ -284,7 +284,8 @@ PYBIND11_MODULE(_core, m) {
       if (p) std::rethrow_exception(p);
     } catch (const Error&) {
       translate_exception();
-    } catch (const PythonError&) {
+    } catch (const PythonError& e) {
+      e.restore();
     }
   });
   m.doc() = "cotan's core, bound with pybind11.";

@@ -7,7 +7,7 @@ cdef extern from "ir/jaxpr.h" namespace "cotan":
     cppclass JaxprRef "cotan::JaxprRef":
         JaxprRef()
         const JaxprObj* get()
-    string jaxpr_to_string "cotan::to_string"(const JaxprObj&) \
+    string jaxpr_to_string "cotan::to_string"(const JaxprObj&, size_t) \
         except +translate_exception
     bint jaxpr_equal(const JaxprObj&, const JaxprObj&)
     uint64_t jaxpr_hash(const JaxprObj&)
@@ -93,23 +93,67 @@ cdef list aval_triples(const vector[Aval]& avals):
 cdef class ClosedJaxpr:
     """A jaxpr with the values that the traced function closed over."""
     cdef TracedGraph graph
+    cdef object _open
+    cdef object __weakref__
+
+    def __init__(self, jaxpr, consts=()):
+        cdef ClosedJaxpr lowered = _impl("close_jaxpr")(jaxpr)
+        self.graph.jaxpr = lowered.graph.jaxpr
+        self.graph.consts = values_of(list(consts))
+        self._open = jaxpr
+
+    @property
+    def jaxpr(self):
+        """The Jaxpr: equations and variables as Python objects."""
+        if self._open is None:
+            self._open = _impl("open_jaxpr")(self)
+        return self._open
+
+    @property
+    def eqns(self):
+        return self.jaxpr.eqns
+
+    @property
+    def effects(self):
+        return self.jaxpr.effects
 
     @property
     def consts(self):
         return arrays_of(self.graph.consts)
 
     @property
+    def literals(self):
+        return self.consts
+
+    @property
     def in_avals(self):
-        """(dtype, shape, weak_type) of the arguments, constants left out."""
+        """Types of the arguments, constants left out."""
+        return [_impl("shaped_array")(t) for t in self.in_types]
+
+    @property
+    def out_avals(self):
+        return [_impl("shaped_array")(t) for t in self.out_types]
+
+    @property
+    def in_types(self):
+        """in_avals as (dtype, shape, weak_type)."""
         cdef vector[Aval] out
         avals_of_jaxpr(self.graph.jaxpr.get()[0], False, out)
         return aval_triples(out)[self.graph.consts.size():]
 
     @property
-    def out_avals(self):
+    def out_types(self):
         cdef vector[Aval] out
         avals_of_jaxpr(self.graph.jaxpr.get()[0], True, out)
         return aval_triples(out)
+
+    def replace(self, *, jaxpr=None, consts=None):
+        """A copy with another jaxpr or other constants."""
+        return type(self)(self.jaxpr if jaxpr is None else jaxpr,
+                          self.consts if consts is None else consts)
+
+    def map_jaxpr(self, f):
+        return self.replace(jaxpr=f(self.jaxpr))
 
     def eval(self, args, consts=None):
         """Applies the jaxpr to a list of arrays, under the current trace;
@@ -130,7 +174,8 @@ cdef class ClosedJaxpr:
                                    values_of(list(consts) + list(args))))
 
     def __str__(self):
-        return jaxpr_to_string(self.graph.jaxpr.get()[0]).decode()
+        return jaxpr_to_string(self.graph.jaxpr.get()[0],
+                               self.graph.consts.size()).decode()
 
     def __repr__(self):
         return str(self)

@@ -19,4 +19,4 @@ def print_saved_residuals(f, *args, **kwargs) -> None:
     from cotan._src.checkpoints import saved_residuals
 
     for aval, where in saved_residuals(f, *args, **kwargs):
-        print(f"{aval.str_short()} {where}")
+        print(f"{aval.str_short(short_dtypes=True)} {where}")

@@ -11,6 +11,27 @@ from cotan._dispatch import ClosedJaxpr, Tracer
 from cotan._src import absent
 from cotan._src.avals import ShapedArray
 from cotan._src.environment import ensure_compile_time_eval
+from cotan._src.jaxprs import (
+    Atom,
+    DebugInfo,
+    DropVar,
+    Effect,
+    Jaxpr,
+    JaxprEqn,
+    Literal,
+    Var,
+    check_jaxpr,
+    eval_jaxpr,
+    gensym,
+    jaxpr_as_fun,
+    jaxprs_in_params,
+    mapped_aval,
+    new_jaxpr_eqn,
+    no_effects,
+    subjaxprs,
+    unmapped_aval,
+)
+from cotan._src.primitives import Primitive
 from cotan.errors import (
     ConcretizationTypeError,
     InconclusiveDimensionOperation,
@@ -19,35 +40,48 @@ from cotan.errors import (
 
 __all__ = [
     "AbstractValue",
+    "Atom",
     "ClosedJaxpr",
+    "DebugInfo",
+    "DropVar",
+    "Effect",
     "InconclusiveDimensionOperation",
+    "Jaxpr",
+    "JaxprEqn",
     "JaxprTypeError",
+    "Literal",
+    "Primitive",
     "ShapedArray",
     "Tracer",
+    "Var",
+    "check_jaxpr",
     "concrete_or_error",
     "ensure_compile_time_eval",
     "eval_context",
     "eval_jaxpr",
+    "find_top_trace",
+    "gensym",
     "get_opaque_trace_state",
     "is_concrete",
     "is_constant_dim",
     "is_constant_shape",
+    "jaxpr_as_fun",
+    "jaxprs_in_params",
+    "mapped_aval",
     "max_dim",
     "min_dim",
+    "new_jaxpr_eqn",
+    "no_effects",
     "primal_dtype_to_tangent_dtype",
+    "subjaxprs",
+    "trace_state_clean",
+    "unmapped_aval",
     "unsafe_am_i_under_a_jit_DO_NOT_USE",
     "valid_jaxtype",
 ]
 
 # There is one kind of abstract value.
 AbstractValue = ShapedArray
-
-
-def eval_jaxpr(jaxpr, consts, *args, propagate_source_info=True):
-    """Applies a closed jaxpr to arrays; gives the list of its results.
-    `consts`: the values that it closed over (empty: its own)."""
-    del propagate_source_info
-    return jaxpr.eval(list(args), list(consts) or None)
 
 
 def is_concrete(x) -> bool:
@@ -100,6 +134,17 @@ def get_opaque_trace_state(convention=None):
 def unsafe_am_i_under_a_jit_DO_NOT_USE() -> bool:
     """Whether a program is being traced."""
     return not _dispatch.is_evaluating()
+
+
+def trace_state_clean() -> bool:
+    """Whether no transformation is active."""
+    return _dispatch.is_evaluating()
+
+
+def find_top_trace(xs):
+    """The state of the current trace, whatever xs are."""
+    del xs
+    return _TraceState()
 
 
 def is_constant_dim(d) -> bool:

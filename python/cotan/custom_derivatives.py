@@ -14,6 +14,8 @@ from cotan._src.custom import (
 from cotan._src.custom import (
     _Perturbed as CustomVJPPrimal,
 )
+from cotan._src.custom_batching import linear_call
+from cotan._src.primitives import core_primitive
 from cotan.tree_util import tree_map
 
 __all__ = [
@@ -22,10 +24,16 @@ __all__ = [
     "closure_convert",
     "custom_gradient",
     "custom_jvp",
+    "custom_jvp_call_p",
     "custom_vjp",
+    "custom_vjp_call_p",
     "custom_vjp_primal_tree_values",
+    "linear_call",
     "zero_from_primal",
 ]
+
+custom_jvp_call_p = core_primitive("custom_jvp_call")
+custom_vjp_call_p = core_primitive("custom_vjp_call")
 
 
 def custom_vjp_primal_tree_values(tree):

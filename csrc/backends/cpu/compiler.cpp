@@ -61,13 +61,14 @@ Ref<Executable> compile_now(const JaxprRef& jaxpr,
 struct Key {
   JaxprRef jaxpr;
   CompileOptions options;
+  uint64_t hash = jaxpr_hash(*jaxpr);  // of user's parameters: runs Python
   bool operator==(const Key& o) const {
-    return options == o.options &&
+    return hash == o.hash && options == o.options &&
            (jaxpr == o.jaxpr || jaxpr_equal(*jaxpr, *o.jaxpr));
   }
 };
 struct KeyHash {
-  size_t operator()(const Key& k) const { return jaxpr_hash(*k.jaxpr); }
+  size_t operator()(const Key& k) const { return k.hash; }
 };
 struct Entry {
   Ref<Executable> result;

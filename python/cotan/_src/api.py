@@ -461,7 +461,7 @@ def linear_transpose(fun: Callable, *primals, reduce_axes=()) -> Callable:
     in_avals = [avals.leaf_aval(x) for x in leaves]
     flat = _Flat(fun, in_tree)
     jaxpr = _dispatch.trace_flat(flat, in_avals)
-    out_avals = jaxpr.out_avals
+    out_avals = jaxpr.out_types
 
     def transposed(ct):
         cts, tree = tree_flatten(ct)
@@ -632,7 +632,7 @@ def make_jaxpr(
         if not return_shape:
             return jaxpr
         shapes = tree_unflatten(
-            flat.out_tree, [avals.struct(a) for a in jaxpr.out_avals]
+            flat.out_tree, [avals.struct(a) for a in jaxpr.out_types]
         )
         return jaxpr, shapes
 
@@ -646,7 +646,7 @@ def eval_shape(fun: Callable, *args, **kwargs):
     flat = _Flat(fun, in_tree)
     jaxpr = _dispatch.trace_flat(flat, [avals.leaf_aval(x) for x in leaves])
     return tree_unflatten(
-        flat.out_tree, [avals.struct(a) for a in jaxpr.out_avals]
+        flat.out_tree, [avals.struct(a) for a in jaxpr.out_types]
     )
 
 

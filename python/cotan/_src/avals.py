@@ -24,20 +24,48 @@ class ShapedArray:
     def size(self):
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def str_short(self):
-        return f"{'~' if self.weak_type else ''}{short(self.dtype)}" + (
-            f"[{','.join(map(str, self.shape))}]"
+    sharding = None
+
+    def str_short(self, short_dtypes=False):
+        """As "float32[3]", or "f32[3]"; "~" marks a weak type."""
+        name = getattr(self.dtype, "name", str(self.dtype))
+        name = short(self.dtype) if short_dtypes else name
+        dims = ",".join(map(str, self.shape))
+        return f"{'~' if self.weak_type else ''}{name}[{dims}]"
+
+    def __str__(self):
+        return self.str_short()
+
+    def update(self, **changes):
+        """A copy with another shape, dtype or weak_type."""
+        parts = dict(
+            shape=self.shape, dtype=self.dtype, weak_type=self.weak_type
         )
+        changes.pop("sharding", None)
+        unknown = changes.keys() - parts.keys()
+        if unknown:
+            raise TypeError(f"ShapedArray has no field {min(unknown)!r}")
+        return ShapedArray(**{**parts, **changes})
+
+    def strip_weak_type(self):
+        return self.update(weak_type=False)
+
+    def to_tangent_aval(self):
+        """The type of tangents."""
+        from cotan import core
+
+        dtype = core.primal_dtype_to_tangent_dtype(self.dtype)
+        return self.update(dtype=dtype)
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
 
     def __repr__(self):
         weak = ", weak_type=True" if self.weak_type else ""
         dims = ",".join(map(str, self.shape))
         return f"ShapedArray({np.dtype(self.dtype).name}[{dims}]{weak})"
-
-    def __str__(self):
-        dims = ",".join(map(str, self.shape))
-        weak = "~" if self.weak_type else ""
-        return f"{weak}{np.dtype(self.dtype).name}[{dims}]"
 
     def __eq__(self, other):
         return (

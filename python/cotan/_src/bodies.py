@@ -31,7 +31,7 @@ class Body:
 
     @property
     def out_avals(self):
-        return self.jaxpr.out_avals
+        return self.jaxpr.out_types
 
     def example(self):
         """The output with ShapeDtypeStructs for leaves."""

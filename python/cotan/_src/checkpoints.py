@@ -6,27 +6,9 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 
 from cotan import _dispatch
-from cotan._src import avals, bodies
+from cotan._src import bodies, jaxprs, params, primitives
 from cotan._src import jit as jit_module
 from cotan.tree_util import tree_flatten, tree_map, tree_unflatten
-
-
-class _PrimitiveName:
-    """The primitive of an equation, for a policy."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name):
-        self.name = name
-
-    def __repr__(self):
-        return self.name
-
-    def __eq__(self, other):
-        return getattr(other, "name", other) == self.name
-
-    def __hash__(self):
-        return hash(self.name)
 
 
 class _Policy:
@@ -35,9 +17,11 @@ class _Policy:
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, name, operands, params):
-        types = [avals.ShapedArray(t["shape"], t["dtype"]) for t in operands]
-        saved = self.function(_PrimitiveName(name), *types, **params)
+    def __call__(self, address, operands, fields):
+        primitive = primitives.primitive_at(address)
+        types = [jaxprs.shaped_array(t) for t in operands]
+        known = params.from_core(primitive, fields)
+        saved = self.function(primitive, *types, **known)
         return bool(saved) and not isinstance(saved, _Recompute)
 
     def __repr__(self):
@@ -160,7 +144,7 @@ def dots_saveable(prim, *_, **__) -> bool:
 def dots_with_no_batch_dims_saveable(prim, *_, **params) -> bool:
     """Stores the results of matrix products without batch dimensions."""
     return prim.name == "dot_general" and not (
-        params["lhs_batch"] or params["rhs_batch"]
+        any(params["dimension_numbers"][1])
     )
 
 
@@ -270,6 +254,6 @@ def saved_residuals(fun: Callable, *args, **kwargs):
 
     _, linear = _dispatch.linearize_flat(flat, values)
     return [
-        (avals.ShapedArray(shape, dtype, weak), "residual")
-        for dtype, shape, weak in map(_dispatch.aval_of, linear.jaxpr.consts)
+        (jaxprs.shaped_array(_dispatch.aval_of(x)), "residual")
+        for x in linear.jaxpr.consts
     ]

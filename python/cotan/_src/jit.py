@@ -336,7 +336,7 @@ class Traced:
     @property
     def out_info(self):
         return tree_util.tree_unflatten(
-            self.out_tree, [avals.struct(a) for a in self.jaxpr.out_avals]
+            self.out_tree, [avals.struct(a) for a in self.jaxpr.out_types]
         )
 
     def lower(self):
@@ -447,7 +447,7 @@ class Compiled:
                 f"pytree it was called with: expected {self.in_tree}, got "
                 f"{tree}"
             )
-        want = self._traced._handle.jaxpr.in_avals
+        want = self._traced._handle.jaxpr.in_types
         for i, (x, a) in enumerate(zip(leaves, want, strict=True)):
             dtype, shape, _ = avals.leaf_aval(x)
             if (dtype, shape) != a[:2]:

@@ -9,7 +9,7 @@ The functions follow `jax.lax` in names, signatures and conventions.
 Array([3., 3.], dtype=float32)
 """
 
-from cotan._src import absent
+from cotan._src import absent, primitives
 from cotan.lax import (
     _control,
     _convolution,
@@ -86,4 +86,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    raise absent.error(__name__, name)
+    found = primitives.primitive_variable(name)
+    if found is None:
+        raise absent.error(__name__, name)
+    return found

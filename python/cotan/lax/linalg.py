@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
-from cotan._src import absent
+from cotan._src import absent, primitives
 
 __all__ = [
     "EigImplementation",
@@ -507,4 +507,7 @@ def qdwh(
 
 
 def __getattr__(name):
-    raise absent.error(__name__, name)
+    found = primitives.primitive_variable(name)
+    if found is None:
+        raise absent.error(__name__, name)
+    return found
