@@ -146,6 +146,7 @@ Ref<JitProgram> control_program(const Primitive& p, const Params& params,
   constexpr size_t kLimit = 1024;
   ControlTable& t = control_table();
   ControlKey key{&p, params, std::move(in)};
+  Blocking blocking(true);  // comparing parameters may run Python code
   std::lock_guard lock(t.mutex);
   if (auto it = t.programs.find(key); it != t.programs.end()) return it->second;
   auto j = make_ref<Jaxpr>();
