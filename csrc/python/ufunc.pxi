@@ -39,6 +39,13 @@ cdef class Ufunc:
     def __reduce__(self):
         return self.label
 
+    def __getattr__(self, name):
+        # NumPy's methods (reduce, at, ...) are written in Python.
+        if name.startswith("_") or self.__module__ != "cotan.numpy":
+            raise AttributeError(f"{self!r} has no attribute {name!r}")
+        from cotan.numpy.vectorizing import method_of
+        return method_of(self, name)
+
     def __get__(self, instance, owner):
         # As Python functions do: an attribute of a class is a method.
         if instance is None:

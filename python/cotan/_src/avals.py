@@ -65,7 +65,7 @@ class ShapedArray:
     def __repr__(self):
         weak = ", weak_type=True" if self.weak_type else ""
         dims = ",".join(map(str, self.shape))
-        return f"ShapedArray({np.dtype(self.dtype).name}[{dims}]{weak})"
+        return f"ShapedArray({self.dtype.name}[{dims}]{weak})"
 
     def __eq__(self, other):
         return (

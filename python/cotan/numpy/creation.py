@@ -9,6 +9,8 @@ import numpy as np
 
 from cotan import _core, _dispatch
 from cotan._dispatch import Array
+from cotan.dtypes import KeyDType
+from cotan.lax._types import canonical_shape
 
 _operand = _core.np_operand
 _full = _core.np_full
@@ -255,6 +257,9 @@ def _like(a, name, shape, dtype):
 
 def _full_like(a, fill, dtype, shape, name):
     shape, dtype, weak = _like(a, name, shape, dtype)
+    if isinstance(dtype, KeyDType) and not hasattr(fill, "dtype"):
+        words = _full((*canonical_shape(shape), 2), fill, np.uint32, name)
+        return _core.random_wrap(words)
     y = _full(shape, fill, dtype, name)
     return _core.convert(y, y.dtype, True) if weak else y
 

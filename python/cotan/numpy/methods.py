@@ -6,6 +6,7 @@ import numpy as np
 
 from cotan import _core, _dispatch
 from cotan._src import devices, indexing
+from cotan.dtypes import KeyDType
 from cotan.numpy import elementwise, reductions, shaping, sorting
 from cotan.numpy import indexing as index_functions
 from cotan.numpy.products import dot
@@ -33,8 +34,13 @@ def _transpose(self, *args):
 def _astype(self, dtype, copy=False, device=None):
     """x with its elements converted to a dtype."""
     dtype = float if dtype is None else dtype
+    if isinstance(self.dtype, KeyDType) and not isinstance(dtype, KeyDType):
+        raise NotImplementedError(
+            f"[astype] {self.dtype} has no conversion to numbers; use "
+            "random.key_data"
+        )
     if (
-        self.dtype.kind == "c"
+        getattr(self.dtype, "kind", "") == "c"
         and not np.issubdtype(_core.dtype(dtype), np.complexfloating)
         and _core.dtype(dtype).kind != "b"
     ):

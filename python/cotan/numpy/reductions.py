@@ -442,33 +442,111 @@ def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
 # ---- order statistics
 
 
+_QUANTILES = (
+    "linear",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+    "inverted_cdf",
+)
+
+
+def _quantile_weights(name, a, weights, method, axis):
+    """Weights promoted with `a` and of its shape; (a, weights)."""
+    if method != "inverted_cdf":
+        raise NotImplementedError(
+            f"{method} doesn't support weights. Only method 'inverted_cdf' "
+            "supports weights."
+        )
+    from cotan.numpy.shaping import broadcast_to
+
+    weights = _operand(weights, name, 2)
+    if weights.dtype.kind == "c":
+        raise ValueError("Weights cannot be complex types.")
+    work = _core.result_type((a, weights))[0]
+    a, weights = a.astype(work), weights.astype(work)
+    if weights.shape != a.shape:
+        if axis is None:
+            raise ValueError(
+                "Weights shape must match 'a' shape when axis is None."
+            )
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        axes = [operator.index(i) % a.ndim for i in axes]
+        expected = tuple(a.shape[i] for i in axes)
+        if weights.shape != expected:
+            raise ValueError(
+                f"Weights shape {weights.shape} must match reduction axes "
+                f"{expected}"
+            )
+        order = sorted(range(len(axes)), key=axes.__getitem__)
+        weights = _core.np_transpose(weights, order)
+        shape = [n if i in axes else 1 for i, n in enumerate(a.shape)]
+        weights = broadcast_to(weights.reshape(shape), a.shape)
+    return a, weights
+
+
+def _inverted_cdf(x, weights, q, ignore_nan):
+    """The first of the sorted x[..., n] whose cumulative weight reaches q of
+    the total, at q[k, ...]; nan for weights that are negative or nan."""
+    from cotan.numpy.elementwise import isnan
+
+    nan = isnan(x)
+    if weights is None:
+        weights = _core.np_full(x.shape, 1, x.dtype, "quantile")
+    wrong = (weights < 0) | isnan(weights)
+    reached = cumsum(_core.where(wrong | nan, 0, weights), axis=-1)
+    target = q * reached[..., -1]
+    index = sum(reached < target[..., None], axis=-1)
+    bad = any(wrong, axis=-1)
+    last = x.shape[-1] - 1
+    if ignore_nan:
+        count = sum(~nan, axis=-1)
+        bad, last = bad | (count == 0), count - 1
+    index = _core.np_moveaxis(
+        _core.where(index < last, index, last).clip(0), 0, -1
+    )
+    out = _core.take_along_axis(
+        x, index, x.ndim - 1, "clip", None, False, False
+    )
+    return _core.where(bad, math.nan, _core.np_moveaxis(out, -1, 0))
+
+
 def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
+    from cotan.lax import sort_key_val
     from cotan.numpy.elementwise import ceil, floor, isnan
     from cotan.numpy.sorting import sort
 
-    if weights is not None:
-        raise NotImplementedError(f"[{name}] weights are not supported yet")
-    if method not in ("linear", "lower", "higher", "midpoint", "nearest"):
+    if method not in _QUANTILES:
         raise ValueError(
-            "method can only be 'linear', 'lower', 'higher', 'midpoint', or "
-            "'nearest'"
+            "method can only be 'linear', 'lower', 'higher', 'midpoint', "
+            "'nearest' or 'inverted_cdf'"
         )
     a, q = _operand(a, name, 0), _operand(q, name, 1)
     if a.dtype.kind == "c":
         raise ValueError(f"{name} does not support complex input")
     a = _core.promote_inexact(name, [a])[0]
+    axes = _axes(axis, a.ndim)
+    if weights is not None:
+        a, weights = _quantile_weights(name, a, weights, method, axis)
     work = _core.result_type((a, q))[0]
     a = a.astype(work)
     q = q.astype(work)
-    axes = _axes(axis, a.ndim)
     kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
     rest = [i for i in range(a.ndim) if i not in axes]
     shape = tuple(a.shape[i] for i in rest)
-    x = _core.np_transpose(a, (*rest, *axes)).reshape(*shape, -1)
+
+    def to_rows(a):
+        return _core.np_transpose(a, (*rest, *axes)).reshape(*shape, -1)
+
+    x = to_rows(a)
     n = x.shape[-1]
     if n == 0:
         raise ValueError(f"[{name}] of an empty axis")
-    x = sort(x, axis=-1)  # nan goes last
+    if weights is None:
+        x = sort(x, axis=-1)  # nan goes last
+    else:
+        x, weights = sort_key_val(x, to_rows(weights), dimension=x.ndim - 1)
     flat_q = q.reshape(-1)
     if ignore_nan:
         count = sum(~isnan(x), axis=-1, dtype=work)  # [rest]
@@ -499,6 +577,9 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
         from cotan.numpy.elementwise import rint
 
         out = pick(rint(at))
+    elif method == "inverted_cdf":
+        q_rows = flat_q.reshape((-1,) + (1,) * len(shape))
+        out = _inverted_cdf(x, weights, q_rows, ignore_nan)
     elif method == "midpoint":
         out = (pick(low) + pick(high)) / 2
     else:

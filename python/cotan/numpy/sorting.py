@@ -417,6 +417,22 @@ def _masked(a, keep, size, fill_value, name):
     return _core.where(valid, got, _core.np_astype(fill, a.dtype))
 
 
+def _places(order, b, both, keep):
+    """Where the elements of an intersection are in `a`, sorted by `order`, and
+    in `b`; their sizes for what only fills up."""
+    at = _core.iota(int, both.shape, 0)
+    valid = at < keep.sum()
+    from cotan.numpy.indexing import nonzero
+
+    in_a = nonzero(keep, size=both.shape[0], fill_value=0)[0]
+    b_order = argsort(b)
+    in_b = searchsorted(b[b_order], both)
+    return (
+        _core.where(valid, order[in_a], order.shape[0]),
+        _core.where(valid, b_order[in_b], b.shape[0]),
+    )
+
+
 def intersect1d(
     ar1,
     ar2,
@@ -429,17 +445,17 @@ def intersect1d(
     """Sorted elements of both."""
     a, b = _two_sets("intersect1d", ar1, ar2)
     if size is not None:
-        a = sort(a)
+        order = argsort(a)
+        a = a[order]
         keep = isin(a, b)
         if not assume_unique and a.shape[0]:
             keep = keep & _core.np_concatenate(
                 (keep[:1] | True, a[1:] != a[:-1]), 0
             )
-        if return_indices:
-            raise NotImplementedError(
-                "[intersect1d] return_indices together with size"
-            )
-        return _masked(a, keep, size, fill_value, "intersect1d")
+        both = _masked(a, keep, size, fill_value, "intersect1d")
+        if not return_indices:
+            return both
+        return both, *_places(order, b, both, keep)
     if assume_unique:
         ia, ib = _core.iota(int, a.shape, 0), _core.iota(int, b.shape, 0)
         order = argsort(a)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 
-from cotan import _core
+from cotan import _core, lax
+from cotan._src.api import eval_shape
+from cotan._src.avals import ShapeDtypeStruct
+from cotan.numpy import reductions
 from cotan.numpy.creation import asarray
 from cotan.numpy.reductions import _axes
+from cotan.numpy.shaping import broadcast_to
 
 _operand = _core.np_operand
 
@@ -224,6 +229,11 @@ class ufunc:
                 f"{what} only supported for binary ufuncs with single output"
             )
 
+    def _dtype(self, a):
+        """Of the function of two elements of `a`."""
+        one = ShapeDtypeStruct((), a.dtype)
+        return eval_shape(self._call, one, one).dtype
+
     def reduce(
         self,
         a,
@@ -247,29 +257,38 @@ class ufunc:
                 initial=initial,
                 where=where,
             )
-        if where is not None:
-            raise NotImplementedError("where argument of reduce")
-        a = a if dtype is None else a.astype(dtype)
+        if where is not None and self.identity is None and initial is None:
+            raise ValueError(
+                f"reduction operation {self.__name__!r} does not have an "
+                "identity, so to use a where mask one has to specify 'initial'."
+            )
+        a = a.astype(self._dtype(a) if dtype is None else dtype)
         axes = _axes(axis, a.ndim)
         rest = [i for i in range(a.ndim) if i not in axes]
-        x = _core.np_transpose(a, (*axes, *rest))
-        x = x.reshape(-1, *x.shape[len(axes) :])
-        if x.shape[0] == 0:
-            if initial is None and self.identity is None:
+
+        def rows(a):
+            x = _core.np_transpose(a, (*axes, *rest))
+            return x.reshape(-1, *x.shape[len(axes) :])
+
+        x = rows(a)
+        start = self.identity if initial is None else initial
+        if start is None:
+            if x.shape[0] == 0:
                 raise ValueError(
                     f"zero-size array to reduction operation {self.__name__} "
                     "which has no identity"
                 )
-            start = self.identity if initial is None else initial
-            out = _core.np_full(x.shape[1:], start, a.dtype, "reduce")
+            first, x = x[0], x[1:]
         else:
-            from cotan import lax
+            first = broadcast_to(asarray(start, x.dtype), x.shape[1:])
+        chosen = None if where is None else rows(broadcast_to(where, a.shape))
 
-            out = lax.scan(lambda c, v: (self._call(c, v), None), x[0], x[1:])[
-                0
-            ]
-            if initial is not None:
-                out = self._call(asarray(initial, out.dtype), out)
+        def step(total, row):
+            value, use = row
+            new = self._call(total, value)
+            return new if use is None else _core.where(use, new, total), None
+
+        out = lax.scan(step, first, (x, chosen))[0]
         if keepdims:
             out = _core.np_expand_dims(out, sorted(axes))
         return out
@@ -280,9 +299,7 @@ class ufunc:
         a = _operand(a, "accumulate", 0)
         if self._accumulate is not None:
             return self._accumulate(a, axis=axis, dtype=dtype)
-        from cotan import lax
-
-        a = a if dtype is None else a.astype(dtype)
+        a = a.astype(self._dtype(a) if dtype is None else dtype)
         x = _core.np_moveaxis(a, axis, 0)
         if x.shape[0] == 0:
             return a
@@ -315,7 +332,100 @@ class ufunc:
             return a.at[indices].apply(self._call)
         return a.at[indices].set(self._call(a[indices], b))
 
+    def reduceat(self, a, indices, axis=0, dtype=None, out=None):
+        """The function folded over slices of an axis, each from an index up to
+        the next, or the element there if that is not larger."""
+        self._binary("reduceat")
+        if out is not None:
+            raise NotImplementedError(f"out argument of {self}.reduceat()")
+        a = _operand(a, "reduceat", 0)
+        starts = _operand(indices, "reduceat", 1)
+        x = _core.np_moveaxis(
+            a.astype(a.dtype if dtype is None else dtype), axis, 0
+        )
+        n = x.shape[0]
+        ends = _core.np_concatenate((starts[1:], asarray([n], starts.dtype)), 0)
+        starts, ends = (
+            i.reshape(-1, *(1,) * (x.ndim - 1)) for i in (starts, ends)
+        )
+
+        def step(i, out):
+            inside = (i > starts) & (i < ends)
+            return _core.where(inside, self._call(out, x[i]), out)
+
+        out = lax.fori_loop(0, n, step, x[starts.reshape(-1)])
+        return _core.np_moveaxis(out, 0, axis)
+
 
 def frompyfunc(func, /, nin, nout, *, identity=None):
     """A `ufunc` from a function of scalars."""
     return ufunc(func, nin, nout, identity=identity)
+
+
+# ---- the methods of the built-in functions
+
+
+def _folding(function):
+    """A reduction of the library as `reduce` calls it."""
+
+    def reduce(a, axis, dtype, out, keepdims, initial, where):
+        if out is not None:
+            raise NotImplementedError("out argument of reduce")
+        a = a if dtype is None else a.astype(dtype)
+        return function(
+            a, axis=axis, keepdims=keepdims, initial=initial, where=where
+        )
+
+    return reduce
+
+
+def _updating(name):
+    def at(a, indices, b):
+        return getattr(a.at[indices], name)(b)
+
+    return at
+
+
+_BUILT_IN = {
+    "add": {
+        "identity": 0,
+        "reduce": _folding(reductions.sum),
+        "accumulate": reductions.cumsum,
+        "at": _updating("add"),
+    },
+    "multiply": {
+        "identity": 1,
+        "reduce": _folding(reductions.prod),
+        "accumulate": reductions.cumprod,
+        "at": _updating("multiply"),
+    },
+    "subtract": {"at": _updating("subtract")},
+    "maximum": {"reduce": _folding(reductions.max)},
+    "minimum": {"reduce": _folding(reductions.min)},
+    "bitwise_and": {"identity": -1},
+    "bitwise_or": {"identity": 0},
+    "bitwise_xor": {"identity": 0},
+    "logical_and": {"identity": True},
+    "logical_or": {"identity": False},
+    "logical_xor": {"identity": False},
+    "logaddexp": {"identity": -math.inf},
+    "logaddexp2": {"identity": -math.inf},
+    "negative": {},
+}
+METHODS = frozenset(
+    "accumulate at identity nargs nin nout outer reduce reduceat".split()
+)
+
+
+@functools.cache
+def _methods_of(function) -> ufunc:
+    name = function.__name__
+    nin = 1 if name == "negative" else 2
+    return ufunc(function, nin, 1, name=name, call=function, **_BUILT_IN[name])
+
+
+def method_of(function, name: str):
+    """NumPy's attribute of a built-in function; called from the binding."""
+    if name in METHODS and function.__name__ in _BUILT_IN:
+        return getattr(_methods_of(function), name)
+    raise AttributeError(f"{function!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, lax
+from cotan._src.custom import custom_jvp
 from cotan.lax._types import canonical_shape, static_int
 from cotan.random._basic import (
     check_castable,
@@ -123,8 +124,6 @@ def _gamma_samples(keys, alpha, log_space: bool):
 
 @functools.cache
 def _gamma_function(log_space: bool):
-    from cotan._src.custom import custom_jvp
-
     @custom_jvp
     def random_gamma(key, alpha):
         shape = alpha.shape
@@ -134,11 +133,18 @@ def _gamma_function(log_space: bool):
         return _core.reshape(_gamma_samples(keys, flat, log_space), shape)
 
     @random_gamma.defjvp
-    def no_derivative(primals, tangents):
-        raise NotImplementedError(
-            "[random_gamma] slot `jvp`: derivatives with respect to the shape "
-            "parameter are not available yet; stop_gradient it"
-        )
+    def random_gamma_jvp(primals, tangents):
+        # Implicit: the sample moves so that its probability stays (Figurnov,
+        # Mohamed, Mnih, Implicit Reparameterization Gradients, 2018).
+        sample = out = random_gamma(*primals)
+        if log_space:
+            sample = lax.exp(sample)
+            tiny = float(dtypes.finfo(sample.dtype).tiny)
+            sample = lax.select(lax.eq(sample, 0.0), _like(out, tiny), sample)
+        slope = lax.random_gamma_grad(primals[1], sample)
+        if log_space:
+            slope = lax.div(slope, sample)
+        return out, lax.mul(tangents[1], slope)
 
     return random_gamma
 
