@@ -300,9 +300,19 @@ def test_callbacks_say_what_to_do(name, call, cpu_plugin):
     def looped(x):
         return lax.fori_loop(0, 3, lambda i, v: (call(v), v * 2)[1], x)
 
+    def without_elements(x):
+        def step(v, _):
+            call(x)
+            return v * 2, None
+
+        return lax.scan(step, x[:0], None, length=3)[0]
+
     message = rf"\[{name}\] cannot be written as StableHLO: .*device='cpu'"
     for f in (call, looped):
         with pytest.raises(NotImplementedError, match=message):
             cotan.jit(f)(x)
         cotan.jit(f, device="cpu")(x)  # the way out that it names
+    if name != "pure_callback":
+        with pytest.raises(NotImplementedError, match=message):
+            cotan.jit(without_elements)(x)
     call(x)  # as does a call outside of compiled code

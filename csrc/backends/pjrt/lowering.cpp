@@ -131,7 +131,7 @@ HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
         "to call the host program. Take the callback out of the compiled ",
         "function, or compile it for the CPU: jit(f, device='cpu')");
   // No elements: no operation. XLA refuses some that would have none.
-  bool empty = !a.out.empty();
+  bool empty = !a.out.empty() && (!p.effects || p.effects(a.params) == kPure);
   for (const Aval& t : a.out) empty &= t.size() == 0;
   if (empty) {
     for (const Aval& t : a.out)
