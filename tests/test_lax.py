@@ -343,9 +343,9 @@ def test_gradients_match_jax(name):
         (lambda: lax.integer_pow(I, -1), TypeError, "negative powers"),
         (lambda: lax.dot(A, A.T, precision="x"), ValueError, "precision"),
         (
-            lambda: lax.reduce(V, 1.0, lambda a, b: a * a + b, (0,)),
-            NotImplementedError,
-            r"\[reduce\] slot `eval`",
+            lambda: lax.reduce((V, A), (1.0, 1.0), lambda a, b: a, (0,)),
+            TypeError,
+            r"\[reduce\] operands need equal shapes",
         ),
         (
             lambda: lax.psum(A, "i"),

@@ -16,6 +16,7 @@ from cotan.lax import (
     _elementwise,
     _fft,
     _missing,
+    _ragged,
     _reduce,
     _scan,
     _shape,
@@ -31,6 +32,7 @@ from cotan.lax._elementwise import *  # noqa: F403
 from cotan.lax._elementwise import broadcast_shapes
 from cotan.lax._fft import *  # noqa: F403
 from cotan.lax._missing import *  # noqa: F403
+from cotan.lax._ragged import *  # noqa: F403
 from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
@@ -75,6 +77,7 @@ __all__ = [
     *_elementwise.__all__,
     *_fft.__all__,
     *_missing.__all__,
+    *_ragged.__all__,
     *_reduce.__all__,
     *_scan.__all__,
     *_shape.__all__,

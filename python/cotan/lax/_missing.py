@@ -20,16 +20,9 @@ _GROUPS = {
         "pswapaxes",
         "ragged_all_to_all",
     ),
-    "this product is": (
-        "ragged_dot",
-        "ragged_dot_general",
-        "scaled_dot",
-    ),
+    "this product is": ("scaled_dot",),
     "this is": (
         "after_all",
-        "approx_max_k",
-        "approx_min_k",
-        "composite",
         "create_token",
         "rng_bit_generator",
         "rng_uniform",

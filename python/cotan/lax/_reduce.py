@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from cotan.lax._types import (
 )
 
 __all__ = [
+    "approx_max_k",
+    "approx_min_k",
     "argmax",
     "argmin",
     "batch_matmul",
@@ -160,7 +163,7 @@ def reduce(
     scalars, starting from init_values.
 
     Computations that are one of add, mul, max, min, and, or, xor are
-    recognised, others are not available yet.
+    recognised; others, and those of several operands, are folded in a loop.
     """
     operands, tree = tree_util.tree_flatten(operands)
     inits, init_tree = tree_util.tree_flatten(init_values)
@@ -169,20 +172,66 @@ def reduce(
             "Operands must have the same tree structure as init_values: "
             f"{tree} vs. {init_tree}"
         )
+    if not len(dimensions):
+        return tree_util.tree_unflatten(tree, operands)
     kind = None
     if len(operands) == 1:
         x, init = map(_dispatch.to_array, (operands[0], inits[0]))
         kind = _kind_of(computation, init)
     if kind is None:
-        raise NotImplementedError(
-            "[reduce] slot `eval`: a general computation is not available "
-            "yet, only add, mul, max, min, bitwise and, or, xor of one operand"
-        )
+        return _folded(operands, inits, tree, computation, dimensions)
     axes = canonical_axes(tuple(dimensions), x.ndim)
     out = _core.reduce(x, kind, axes)
     if not _is_identity(init, kind):
         out = getattr(el, _COMBINE[kind])(out, init)
     return tree_util.tree_unflatten(tree, [out])
+
+
+def _folded(operands, inits, tree, computation, dimensions):
+    """A general reduction: one element of each result after the other."""
+    from cotan._src.api import vmap
+    from cotan.lax._control import scan
+
+    operands = [_dispatch.to_array(x) for x in operands]
+    inits = [_dispatch.to_array(x) for x in inits]
+    shape = operands[0].shape
+    for x, init in zip(operands, inits, strict=True):
+        if x.shape != shape or init.shape or x.dtype != init.dtype:
+            raise TypeError(
+                "[reduce] operands need equal shapes, and init_values scalars "
+                f"of their dtypes, got {x.aval.str_short()} with "
+                f"{init.aval.str_short()}, {shape}"
+            )
+    axes = canonical_axes(tuple(dimensions), len(shape))
+    rest = [d for d in range(len(shape)) if d not in axes]
+    kept = tuple(shape[d] for d in rest)
+
+    sizes = (math.prod(shape[d] for d in axes), math.prod(kept))
+
+    def rows(x):
+        return _core.reshape(_core.transpose(x, (*axes, *rest)), sizes)
+
+    @vmap
+    def step(total, new):
+        trees = (tree_util.tree_unflatten(tree, v) for v in (total, new))
+        out, out_tree = tree_util.tree_flatten(computation(*trees))
+        if out_tree != tree:
+            raise ValueError(
+                f"reduce() computation must return {tree}, not {out_tree}"
+            )
+        return [
+            _core.convert(x, t.dtype, False)
+            for x, t in zip(out, total, strict=True)
+        ]
+
+    start = [_core.broadcast_to(x, sizes[1:]) for x in inits]
+    out, _ = scan(
+        lambda total, new: (step(total, new), None),
+        start,
+        [rows(x) for x in operands],
+    )
+    out = [_core.reshape(x, kept) for x in out]
+    return tree_util.tree_unflatten(tree, out)
 
 
 # ---- running reductions
@@ -362,3 +411,33 @@ def top_k(operand, k: int, *, axis: int = -1):
         _core.rev(_core.slice_axis(x, axis, n - k, n), (axis,))
         for x in (values, index)
     ]
+
+
+def _approximate(name: str, largest: bool):
+    def function(
+        operand,
+        k: int,
+        reduction_dimension: int = -1,
+        recall_target: float = 0.95,
+        reduction_input_size_override: int = -1,
+        aggregate_to_topk: bool = True,
+    ):
+        del recall_target, reduction_input_size_override, aggregate_to_topk
+        operand = _dispatch.to_array(operand)
+        if not dtypes.issubdtype(operand.dtype, np.floating):
+            raise ValueError(f"{name}: operand must be floats, {operand.dtype}")
+        values, index = top_k(
+            operand if largest else -operand, k, axis=reduction_dimension
+        )
+        return values if largest else -values, index
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"The k {'greatest' if largest else 'least'} elements along a "
+        "dimension and their indices; here they are exact: recall is 1."
+    )
+    return function
+
+
+approx_max_k = _approximate("approx_max_k", True)
+approx_min_k = _approximate("approx_min_k", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cotan import _core, _dispatch
+from cotan import _core, _dispatch, lax
 from cotan._src import devices, indexing
 from cotan.dtypes import KeyDType
 from cotan.numpy import elementwise, reductions, shaping, sorting
@@ -220,11 +220,42 @@ def _take(
     )
 
 
+def _byteswap(self):
+    """x with the bytes of each element reversed."""
+    if self.dtype.kind == "c":
+        parts = (elementwise.real(self), elementwise.imag(self))
+        return lax.complex(*map(_byteswap, parts))
+    if self.dtype.itemsize == 1:
+        return self
+    octets = lax.bitcast_convert_type(self, np.uint8)
+    octets = lax.rev(octets, (octets.ndim - 1,))
+    return lax.bitcast_convert_type(octets, self.dtype)
+
+
+def _tobytes(self, order="C"):
+    """The elements as bytes."""
+    return np.asarray(self).tobytes(order)
+
+
+def _addressable_data(self, index):
+    """The part on the index-th device: there is one."""
+    if index:
+        raise IndexError(f"{index} of 1 shards")
+    return self
+
+
+def _flat(self):
+    raise NotImplementedError(
+        "arrays have no flat: consider x.flatten() instead"
+    )
+
+
 def install():
     """Registers the methods; called when cotan.numpy is imported."""
     _dispatch.set_implementation(
         {
             "getitem": indexing.getitem,
+            "addressable_data": _addressable_data,
             "all": reductions.all,
             "any": reductions.any,
             "argmax": reductions.argmax,
@@ -232,8 +263,10 @@ def install():
             "argpartition": sorting.argpartition,
             "argsort": _argsort,
             "astype": _astype,
+            "byteswap": _byteswap,
             "choose": index_functions.choose,
             "clip": _clip,
+            "clone": _copy,
             "compress": lambda self, condition, axis=None, **k: (
                 index_functions.compress(condition, self, axis, **k)
             ),
@@ -249,6 +282,8 @@ def install():
             "mean": reductions.mean,
             "min": reductions.min,
             "nonzero": _nonzero,
+            "on_device_size_in_bytes": lambda self: self.nbytes,
+            "platform": lambda self: self.device.platform,
             "prod": reductions.prod,
             "ptp": reductions.ptp,
             "ravel": shaping.ravel,
@@ -263,11 +298,14 @@ def install():
             "swapaxes": shaping.swapaxes,
             "take": _take,
             "to_device": _to_device,
+            "tobytes": _tobytes,
             "trace": index_functions.trace,
             "transpose": _transpose,
             "var": _var,
             "view": _view,
             "T": property(_T),
+            "flat": property(_flat),
+            "is_fully_replicated": property(lambda self: True),
             "mT": property(shaping.matrix_transpose),
             "real": property(elementwise.real),
             "imag": property(elementwise.imag),
