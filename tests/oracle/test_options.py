@@ -80,6 +80,10 @@ n.logical_xor.accumulate(i)
 n.maximum.at(i,n.array([0,1]),4,inplace=False)
 n.multiply.reduceat(x,n.array([0,2]),axis=1)
 n.add.nin
+isinstance(n.add, n.ufunc)
+isinstance(n.sin, n.ufunc)
+isinstance(n.frompyfunc(lambda a, b: a, 2, 1), n.ufunc)
+n.polyfit(q, q * 2, 2, full=True)
 n.maximum.identity
 n.add.foo
 n.sin.reduce

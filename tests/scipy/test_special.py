@@ -5,6 +5,7 @@ import pytest
 
 import cotan
 import cotan.numpy as cnp
+from cotan.test_util import check_grads
 from tests.scipy import beside_jax
 
 special = pytest.importorskip("scipy.special")
@@ -233,6 +234,25 @@ def test_hypergeometric_derivatives():
                 h = 1e-5 * np.eye(len(at))[i]
                 want = (f(*(at + h)) - f(*(at - h))) / 2e-5
                 np.testing.assert_allclose(slope, want, rtol=1e-6)
+
+
+def test_second_derivatives():
+    sp, x = cotan.scipy.special, cnp.array([0.3, 1.7])
+    w = cnp.array([0.3 + 1j, -1.2 + 0.4j, 1 - 0.7j])
+    functions = [
+        (sp.fresnel, x),
+        (sp.sici, x),
+        (lambda x: sp.hyp1f1(1.5, 2.5, x), x),
+        (lambda x: sp.hyp2f1(1.5, 0.5, 2.5, x / 5), x),
+        (sp.wofz, w),
+        (sp.loggamma, w),
+        (sp.gamma, w),
+        (sp.erfcx, w),
+    ]
+    with cotan.enable_x64():
+        for f, at in functions:
+            at = cnp.asarray(at, "complex128" if at is w else "float64")
+            check_grads(f, (at,), order=2, rtol=1e-4, atol=1e-4)
 
 
 def test_degrees_of_harmonics_must_be_concrete():

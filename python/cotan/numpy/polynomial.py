@@ -213,7 +213,7 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     c, residuals, rank, s = linalg.lstsq(lhs / scale, rhs, rcond)
     c = (c.T / scale).T
     if full:
-        return c, residuals, rank, s, rcond
+        return c, residuals, rank, s, asarray(rcond)
     if cov:
         base = linalg.inv(lhs.T @ lhs / outer(scale, scale))
         base = base / outer(scale, scale)

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 
-from cotan import _core, lax
+from cotan import _core, _dispatch, lax
 from cotan._src.api import eval_shape
 from cotan._src.avals import ShapeDtypeStruct
 from cotan.numpy import reductions
@@ -178,7 +178,16 @@ def _vmapped(vmap, f, arrays, leads, shape):
     return f(*args)
 
 
-class ufunc:
+class _UfuncType(type):
+    def __instancecheck__(cls, x):
+        return type.__instancecheck__(cls, x) or (
+            isinstance(x, _dispatch.Ufunc)
+            and x.__module__ == "cotan.numpy"
+            and x.__name__ in _BUILT_IN
+        )
+
+
+class ufunc(metaclass=_UfuncType):
     """An elementwise function with NumPy's methods.
 
     `reduce`, `accumulate`, `outer`, `at` are written with scans and gathers;

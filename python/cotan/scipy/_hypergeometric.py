@@ -8,12 +8,14 @@ no longer count; derivatives in the parameters differentiate that loop forwards.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 import cotan.numpy as cnp
 from cotan import _core, dtypes, lax
 from cotan._src import api
-from cotan._src.custom import custom_jvp
+from cotan._src.custom import SymbolicZero, custom_jvp
 
 _LIMIT = 20000
 
@@ -75,11 +77,19 @@ def _sum(ratio, x, active, first=1.0):
     return lax.while_loop(more, add, (zero, active, first, first))[3]
 
 
-def _tangent(function, primals, tangents, i, t):
-    """The derivative along the i-th argument, by forward mode through loops."""
-    one = [cnp.zeros_like(p) for p in primals]
-    one[i] = cnp.ones_like(primals[i])
-    return api.jvp(function, primals, one)[1] * t
+def _moved(function, primals, tangents, slope):
+    """The tangent: `slope` along the last argument, forward mode through the
+    loops of `function` along the parameters that move."""
+    total = cnp.zeros_like(primals[-1])
+    for i, t in enumerate(tangents):
+        if isinstance(t, SymbolicZero):
+            continue
+        if i == len(primals) - 1:
+            total = total + slope() * t
+        else:
+            one = [cnp.full_like(p, i == j) for j, p in enumerate(primals)]
+            total = total + api.jvp(function, primals, one)[1] * t
+    return total
 
 
 # ---- 1F1
@@ -138,14 +148,14 @@ def _hyp1f1(a, b, x):
     return _where(lax.eq(a, 0.0), 1.0, value)
 
 
-@_hyp1f1.defjvp
+@functools.partial(_hyp1f1.defjvp, symbolic_zeros=True)
 def _hyp1f1_jvp(primals, tangents):
     a, b, x = primals
-    slope = a / b * _hyp1f1(a + 1.0, b + 1.0, x)
-    moved = slope * tangents[2]
-    for i in (0, 1):
-        moved = moved + _tangent(_hyp1f1_of, primals, tangents, i, tangents[i])
-    return _hyp1f1(*primals), moved
+
+    def slope():
+        return a / b * _hyp1f1(a + 1.0, b + 1.0, x)
+
+    return _hyp1f1(*primals), _moved(_hyp1f1_of, primals, tangents, slope)
 
 
 def hyp1f1(a, b, x):
@@ -301,16 +311,14 @@ def _hyp2f1(a, b, c, x):
     return _where(lax.ne(a + b + c + x, a + b + c + x), np.nan, value)
 
 
-@_hyp2f1.defjvp
+@functools.partial(_hyp2f1.defjvp, symbolic_zeros=True)
 def _hyp2f1_jvp(primals, tangents):
     a, b, c, x = primals
-    slope = a * b / c * _hyp2f1(a + 1.0, b + 1.0, c + 1.0, x)
-    moved = slope * tangents[3]
-    for i in range(3):
-        moved = moved + _tangent(
-            _gauss_by_series, primals, tangents, i, tangents[i]
-        )
-    return _hyp2f1(*primals), moved
+
+    def slope():
+        return a * b / c * _hyp2f1(a + 1.0, b + 1.0, c + 1.0, x)
+
+    return _hyp2f1(*primals), _moved(_gauss_by_series, primals, tangents, slope)
 
 
 def hyp2f1(a, b, c, x):
