@@ -78,3 +78,33 @@ def test_random(table):
 def test_conversion_of_keys_is_refused():
     with pytest.raises(NotImplementedError, match="key_data"):
         cotan.random.key(0).astype("float32")
+
+
+def test_device_get_leaves_keys():
+    key = cotan.random.key(3)
+    got, n = cotan.device_get((key, cotan.numpy.ones(2)))
+    assert got is key and isinstance(n, np.ndarray)
+
+
+def test_64_bit_samples():
+    """The samplers draw other bits in 64-bit types."""
+
+    def samples(api):
+        r, k = api.random, api.random.key(42)
+        with api.enable_x64(True):
+            return [
+                r.uniform(k, (3,), "float64"),
+                r.normal(k, (2,), "complex128"),
+                r.bits(k, (3,), "uint64"),
+                r.randint(k, (5,), 0, 2**40, "int64"),
+                r.gamma(k, np.array([0.3, 2.0])),
+                r.poisson(k, np.array([3.0, 50.0])),
+                r.binomial(k, 10.0, 0.3, (4,)),
+                r.categorical(k, np.arange(4.0), shape=(5,)),
+                r.truncated_normal(k, -1.0, 1.0, (3,)),
+                r.multinomial(k, np.array([3, 9]), np.eye(2) / 2 + 0.25),
+                r.dirichlet(k, np.array([[1.0, 2], [3, 4]])),
+                r.PRNGKey(2**40 + 1),
+            ]
+
+    beside_jax.compare(samples(cotan), samples(jax), 1e-10)

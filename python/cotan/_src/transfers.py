@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cotan import _core, _dispatch
+from cotan import _core, _dispatch, dtypes
 from cotan._src.devices import as_device
 from cotan.tree_util import tree_leaves, tree_map
 
@@ -31,9 +31,12 @@ def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
 
 
 def device_get(x):
-    """NumPy arrays from arrays, in a tree."""
+    """NumPy arrays from arrays, in a tree. Typed keys, which NumPy has no
+    dtype for, stay what they are."""
 
     def get(leaf):
+        if isinstance(getattr(leaf, "dtype", None), dtypes.KeyDType):
+            return leaf
         return (
             _dispatch.to_numpy(leaf)
             if isinstance(leaf, _dispatch.Array)
