@@ -130,11 +130,14 @@ struct CustomLinParams {
   int64_t num_residuals = 0;
   std::vector<Aval> out;
   std::string name;
+  bool symbolic_zeros = false;  // bwd takes null for a zero cotangent
   static constexpr auto fields() {
-    return std::tuple{field("bwd", &CustomLinParams::bwd),
-                      field("num_res", &CustomLinParams::num_residuals),
-                      field("out_avals", &CustomLinParams::out),
-                      field("name", &CustomLinParams::name)};
+    return std::tuple{
+        field("bwd", &CustomLinParams::bwd),
+        field("num_res", &CustomLinParams::num_residuals),
+        field("out_avals", &CustomLinParams::out),
+        field("name", &CustomLinParams::name),
+        field("symbolic_zeros", &CustomLinParams::symbolic_zeros)};
   }
 };
 
@@ -163,14 +166,20 @@ class CustomVjpTangent final : public TangentFn {
 Linearized custom_vjp_linearize(const LinearizeArgs& a) {
   const auto& p = a.params.as<CustomVjpParams>();
   std::span<const Value> args = a.x.subspan(size_t(p.num_consts));
-  Values out = callable(p.fwd).call(args);
+  Values in(args);
+  // Marks after the arguments: null for one that is not differentiated.
+  if (p.symbolic_zeros)
+    for (size_t i = 0; i < args.size(); ++i)
+      in.push_back(a.nonzero[size_t(p.num_consts) + i] ? args[i] : nullptr);
+  Values out = callable(p.fwd).call(in);
   // fwd marks the end of its outputs with a null.
   size_t n = 0;
   while (n < out.size() && out[n]) ++n;
   COTAN_CHECK(n < out.size());
   Values primals(out.begin(), out.begin() + n),
       residuals(out.begin() + n + 1, out.end());
-  CustomLinParams lin{p.bwd, int64_t(residuals.size()), {}, p.name};
+  CustomLinParams lin{
+      p.bwd, int64_t(residuals.size()), {}, p.name, p.symbolic_zeros};
   for (const Value& v : primals) lin.out.push_back(tangent_aval(v.aval()));
   return {std::move(primals),
           std::make_unique<CustomVjpTangent>(
@@ -182,7 +191,7 @@ Values custom_lin_transpose(const TransposeArgs& a) {
   size_t nr = size_t(p.num_residuals);
   Values x(a.x.begin(), a.x.begin() + nr);
   for (size_t i = 0; i < a.ct.size(); ++i)
-    x.push_back(a.ct[i] ? a.ct[i] : zeros_of(p.out[i]));
+    x.push_back(a.ct[i] || p.symbolic_zeros ? a.ct[i] : zeros_of(p.out[i]));
   Values ct = callable(p.bwd).call(x);
   COTAN_CHECK(ct.size() == a.x.size() - nr);
   Values out(nr);

@@ -110,6 +110,8 @@ Values custom_jvp(const CallableRef& fun, const CallableRef& jvp,
                   bool symbolic_zeros = false);
 // fwd: args -> (outputs, null, residuals): the null separates the two. bwd:
 // (residuals, cotangents) -> cotangent per argument, null for zero.
+// symbolic_zeros: fwd takes as many marks after its arguments, null for one
+// that is not differentiated; bwd's cotangents may be null.
 Values custom_vjp(const CallableRef& fun, const CallableRef& fwd,
                   const CallableRef& bwd, std::span<const Value> args,
                   const std::string& name, bool symbolic_zeros = false);

@@ -6,13 +6,12 @@ from cotan._src import absent
 from cotan._src.avals import leaf_aval
 from cotan._src.closures import closure_convert, custom_gradient
 from cotan._src.custom import (
+    CustomVJPPrimal,
     SymbolicZero,
+    _symbolic_zero,
     _zero_like,
     custom_jvp,
     custom_vjp,
-)
-from cotan._src.custom import (
-    _Perturbed as CustomVJPPrimal,
 )
 from cotan._src.custom_batching import linear_call
 from cotan._src.primitives import core_primitive
@@ -53,7 +52,7 @@ def zero_from_primal(val, symbolic_zeros=False):
 
     def zero(x):
         aval = leaf_aval(x)
-        return SymbolicZero(aval) if symbolic_zeros else _zero_like(aval)
+        return _symbolic_zero(aval) if symbolic_zeros else _zero_like(aval)
 
     return tree_map(zero, val)
 

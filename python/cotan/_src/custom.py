@@ -18,14 +18,28 @@ class SymbolicZero:
     """A tangent or cotangent that is known to be zero; has shape and dtype."""
 
     def __init__(self, aval):
-        self.dtype, self.shape, _ = aval
+        self.aval = aval
 
-    @property
-    def ndim(self):
-        return len(self.shape)
+    def __getattr__(self, name):
+        if name == "aval":  # not set yet: copying, unpickling
+            raise AttributeError(name)
+        return getattr(self.aval, name)
+
+    @staticmethod
+    def from_primal_value(val):
+        """The zero tangent of a value."""
+        return _symbolic_zero(leaf_aval(val))
 
     def __repr__(self):
-        return f"SymbolicZero({self.dtype}{list(self.shape)})"
+        return "SymbolicZero"
+
+
+def _symbolic_zero(primal):
+    """From the (dtype, shape, weak_type) of the primal."""
+    dtype, shape, weak = primal
+    if not dtypes.issubdtype(dtype, np.inexact):
+        dtype = np.dtype(dtypes.float0)
+    return SymbolicZero(avals.ShapedArray(shape, dtype, weak))
 
 
 def _positional(fun, args, kwargs):
@@ -183,7 +197,7 @@ class custom_jvp(_Custom):
             ts = [
                 t
                 if t is not None
-                else SymbolicZero(a)
+                else _symbolic_zero(a)
                 if self.symbolic_zeros
                 else _zero_like(a)
                 for t, a in zip(xs[n:], in_avals, strict=True)
@@ -281,7 +295,11 @@ class custom_vjp(_Custom):
 
         def flat_fwd(leaves):
             if self.symbolic_zeros:
-                leaves = [_Perturbed(x) for x in leaves]
+                n = len(in_avals)
+                leaves = [
+                    CustomVJPPrimal(x, mark is not None)
+                    for x, mark in zip(leaves[:n], leaves[n:], strict=True)
+                ]
             dynamic = tree_unflatten(in_tree, leaves)
             pair = self.fwd(
                 *_merge(dynamic, fixed, self.nondiff_argnums, len(args))
@@ -297,6 +315,7 @@ class custom_vjp(_Custom):
                 )
             out, res = pair
             flat_out, state["out_tree"] = tree_flatten(out)
+            state["out_avals"] = [leaf_aval(x) for x in flat_out]
             flat_res, state["res_tree"] = tree_flatten(res)
             # Residuals that are not arrays are constants of the rule.
             state["res_const"] = [
@@ -323,8 +342,14 @@ class custom_vjp(_Custom):
             ct = tree_unflatten(
                 state["out_tree"],
                 [
-                    np.zeros(g.shape, dtypes.float0) if _float0(g) else g
-                    for g in xs[n_arrays:]
+                    _symbolic_zero(a)
+                    if g is None or (self.symbolic_zeros and _float0(g))
+                    else np.zeros(g.shape, dtypes.float0)
+                    if _float0(g)
+                    else g
+                    for g, a in zip(
+                        xs[n_arrays:], state["out_avals"], strict=True
+                    )
                 ],
             )
             grads = self.bwd(*fixed, res, ct)
@@ -392,7 +417,7 @@ class custom_vjp(_Custom):
         return out
 
 
-class _Perturbed:
+class CustomVJPPrimal:
     """An argument of a fwd rule under symbolic_zeros: value and whether it is
     differentiated."""
 
