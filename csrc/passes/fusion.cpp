@@ -555,6 +555,9 @@ bool Fuser::reduce_axes(const FlowOp& op, Group& to, const Access& a,
   for (const Reduced& r : to.reduced) {
     if (r.axes == rest) continue;
     if (panel || (r.axes & rest)) return false;
+    // Beside rows, columns accumulate in memory: there is no place for indices.
+    const Monoid m = g_.ops[size_t(r.op)].monoid;
+    if (m == Monoid::argmax || m == Monoid::argmin) return false;
   }
   if (panel && (n > kPanelRows || to.space.extents[size_t(lane)] < 16))
     return false;
