@@ -20,9 +20,8 @@ ROUNDED = () if on_cpu else ("div", "sign")
 # What has no rule for StableHLO yet: decompositions. What cannot have one:
 # callbacks.
 NO_STABLEHLO = frozenset(
-    "debug_callback eig eigh geqp3 geqrf hessenberg householder_product "
-    "io_callback linear_solve lu ormqr pure_callback qr schur svd tridiagonal "
-    "tridiagonal_solve".split()
+    "debug_callback eig hessenberg io_callback pure_callback schur "
+    "tridiagonal".split()
 )
 MISSING = frozenset() if on_cpu else NO_STABLEHLO
 

@@ -224,7 +224,8 @@ struct Primitive {
   // As operations of StableHLO (emit/hlo.h). Without it the backend takes
   // scalar, concat, reduction, dot, inlined or expand.
   HloValues (*hlo)(const HloArgs&) = nullptr;
-  // A decomposition into other primitives; always a legal fallback.
+  // A decomposition into other primitives; always a legal fallback. Beside a
+  // kernel: for backends that have none.
   Values (*expand)(const Params&, std::span<const Value>) = nullptr;
 
   // Evaluates a call-like primitive by binding (control flow, custom rules).

@@ -1,6 +1,7 @@
 // qr and what it is made of, svd, eigh, eig, schur, and the reductions to
 // Hessenberg and tridiagonal form. Derivatives as in JAX; those of the last
 // three do not exist there either.
+#include "ops/expand_linalg.h"
 #include "ops/matrices.h"
 
 namespace cotan {
@@ -413,11 +414,15 @@ KernelSpec tridiagonal_kernel(const LowerArgs& a) {
   return spec(k);
 }
 
+// On other backends: what it is made of, or nothing.
+using Expansion = Values (*)(const Params&, std::span<const Value>);
+
 constexpr Primitive decomposition(const char* name,
                                   Params (*params)(ParamSource&),
                                   Avals (*type)(const TypeArgs&),
                                   Dual (*jvp)(const JvpArgs&),
-                                  KernelSpec (*kernel)(const LowerArgs&)) {
+                                  KernelSpec (*kernel)(const LowerArgs&),
+                                  Expansion expand = nullptr) {
   return {
       .name = name,
       .params = params,
@@ -426,26 +431,31 @@ constexpr Primitive decomposition(const char* name,
       .jvp = jvp,
       .batch = front_batch,
       .kernel = kernel,
+      .expand = expand,
   };
 }
 
 }  // namespace
 
-constinit const Primitive geqrf_p = decomposition(
-    "geqrf", nullptr, geqrf_type, no_jvp, plain_kernel<LinalgOp::geqrf>);
-constinit const Primitive geqp3_p = decomposition(
-    "geqp3", nullptr, geqp3_type, no_jvp, plain_kernel<LinalgOp::geqp3>);
+constinit const Primitive geqrf_p =
+    decomposition("geqrf", nullptr, geqrf_type, no_jvp,
+                  plain_kernel<LinalgOp::geqrf>, expand_geqrf);
+constinit const Primitive geqp3_p =
+    decomposition("geqp3", nullptr, geqp3_type, no_jvp,
+                  plain_kernel<LinalgOp::geqp3>, expand_geqp3);
 constinit const Primitive householder_product_p =
     decomposition("householder_product", nullptr, householder_type, no_jvp,
-                  householder_kernel);
-constinit const Primitive ormqr_p = decomposition(
-    "ormqr", params_of<OrmqrParams>, ormqr_type, no_jvp, ormqr_kernel);
-constinit const Primitive qr_p =
-    decomposition("qr", params_of<QrParams>, qr_type, qr_jvp, qr_kernel);
-constinit const Primitive svd_p =
-    decomposition("svd", params_of<SvdParams>, svd_type, svd_jvp, svd_kernel);
-constinit const Primitive eigh_p = decomposition(
-    "eigh", params_of<LowerParams>, eigh_type, eigh_jvp, eigh_kernel);
+                  householder_kernel, expand_householder_product);
+constinit const Primitive ormqr_p =
+    decomposition("ormqr", params_of<OrmqrParams>, ormqr_type, no_jvp,
+                  ormqr_kernel, expand_ormqr);
+constinit const Primitive qr_p = decomposition(
+    "qr", params_of<QrParams>, qr_type, qr_jvp, qr_kernel, expand_qr);
+constinit const Primitive svd_p = decomposition(
+    "svd", params_of<SvdParams>, svd_type, svd_jvp, svd_kernel, expand_svd);
+constinit const Primitive eigh_p =
+    decomposition("eigh", params_of<LowerParams>, eigh_type, eigh_jvp,
+                  eigh_kernel, expand_eigh);
 constinit const Primitive eig_p =
     decomposition("eig", params_of<EigParams>, eig_type, eig_jvp, eig_kernel);
 constinit const Primitive schur_p = decomposition(

@@ -1,5 +1,6 @@
 // cholesky, lu, pivots, and the solution of linear systems: by lu factors, of
 // triangular and of tridiagonal matrices. Derivatives as in JAX.
+#include "ops/expand_linalg.h"
 #include "ops/hlo_rules.h"
 #include "ops/matrices.h"
 
@@ -333,6 +334,7 @@ constinit const Primitive lu_p = {
     .jvp = lu_jvp,
     .batch = front_batch,
     .kernel = lu_kernel,
+    .expand = expand_lu,
 };
 constinit const Primitive linear_solve_p = {
     .name = "linear_solve",
@@ -343,6 +345,7 @@ constinit const Primitive linear_solve_p = {
     .transpose = linear_solve_transpose,
     .batch = linear_solve_batch,
     .kernel = linear_solve_kernel,
+    .expand = expand_linear_solve,
 };
 constinit const Primitive triangular_solve_p = {
     .name = "triangular_solve",
@@ -363,6 +366,7 @@ constinit const Primitive tridiagonal_solve_p = {
     .transpose = tridiagonal_solve_transpose,
     .batch = tridiagonal_solve_batch,
     .kernel = tridiagonal_solve_kernel,
+    .expand = expand_tridiagonal_solve,
 };
 constinit const Primitive lu_pivots_to_permutation_p = {
     .name = "lu_pivots_to_permutation",

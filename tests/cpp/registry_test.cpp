@@ -29,8 +29,9 @@ std::string fault(const Primitive& p) {
   if (p.flags & kLinear && !p.transpose) return "linear, but no transpose";
   if (!p.batch) return "no batch rule";
   // What only exists while tracing is gone before lowering.
-  // A dot may also expand, for dtypes that no matrix kernel takes.
-  int ways = fast_ways(p) - (p.dot && p.expand);
+  // A dot may also expand, for dtypes that no matrix kernel takes, and so may
+  // a kernel, for backends that have none.
+  int ways = fast_ways(p) - ((p.dot || p.kernel) && p.expand);
   if (p.flags & kStageOnly ? ways > 1 : ways != 1)
     return cat(ways, " ways to run fast; there must be exactly one");
   return "";

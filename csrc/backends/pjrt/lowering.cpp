@@ -149,7 +149,8 @@ HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
   if (p.expand) return lower_expanded(a);
   throw_not_implemented("[", p.name,
                         "] cannot be written as StableHLO: its record has "
-                        "none of hlo, scalar, inlined and expand");
+                        "none of hlo, scalar, inlined and expand. It runs on "
+                        "the CPU backend only");
 }
 
 HloValues FunctionWriter::lower_scalar(const HloArgs& a) {
@@ -236,7 +237,7 @@ HloValues FunctionWriter::lower_expanded(const HloArgs& a) {
   JaxprRef j = make_jaxpr(
       [&](std::span<const Value> x) { return a.self.expand(a.params, x); },
       a.types);
-  return lower(*j, a.in, nullptr);
+  return call(j, a.self.name, a.in);
 }
 
 // ---- functions
