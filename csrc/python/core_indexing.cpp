@@ -73,14 +73,18 @@ IndexItem parse_array(Value v) {
   IndexItem item;
   if (v.dtype() == DType::bool_) {
     Value known = concrete_value(v);
-    if (!known)
+    if (!known) {
+      const SourceInfo* made = v->made_at();
       throw_error(
           ErrorKind::non_concrete_boolean_index,
           cat("Array boolean indices must be concrete; got ",
               short_string(v.aval()),
               ". The shape of the result would depend on the values: use "
               "cotan.numpy.where(mask, x, y), or x.at[...] with integer "
-              "indices from cotan.numpy.nonzero(mask, size=n)."));
+              "indices from cotan.numpy.nonzero(mask, size=n).",
+              made ? cat("\nThe mask was made at ", made->describe(), ".")
+                   : ""));
+    }
     if (v.rank() == 0) {
       item.kind = Kind::scalar;
       item.start = *static_cast<const unsigned char*>(known->host_data()) != 0;

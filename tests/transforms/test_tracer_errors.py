@@ -110,14 +110,33 @@ def test_shapes():
 
 
 def test_boolean_mask():
-    with pytest.raises(errors.NonConcreteBooleanIndexError):
+    with pytest.raises(errors.NonConcreteBooleanIndexError) as info:
         cotan.jit(lambda x: x[x > 0])(cnp.arange(3.0))
+    assert "test_tracer_errors.py:" in str(info.value)
 
 
 def test_item_and_tolist():
-    for use in (lambda x: x.item(), lambda x: x.tolist()):
-        with pytest.raises(TypeError):
-            cotan.jit(use)(X)
+    uses = {"item": lambda x: (x * 2).item(), "tolist": lambda x: x.tolist()}
+    for name, use in uses.items():
+        text = _fails(cotan.jit(use), errors.ConcretizationTypeError, X)
+        assert f"The {name}() method was called" in text
+        assert "test_tracer_errors.py:" in text
+
+
+def test_the_line_inside_a_loop():
+    line = []
+
+    def body(c, a):
+        line.append(_next_line())
+        y = c + a
+        return np.asarray(y), a
+
+    def f(x):
+        return cotan.lax.scan(body, x[0], x)[0]
+
+    for run in (f, cotan.jit(f), cotan.grad(f)):
+        text = _fails(run, errors.TracerArrayConversionError, cnp.arange(3.0))
+        assert line[-1] in text and "(body)" in text
 
 
 def test_un_jitted_grad_knows_the_values():

@@ -276,6 +276,18 @@ def _block_until_ready(x):
     return x
 
 
+def _known(x, method):
+    """The NumPy array of x, which must hold data."""
+    if isinstance(x, _dispatch.Array) and not _dispatch.is_concrete(x):
+        raise errors.ConcretizationTypeError(
+            "Abstract tracer value encountered where concrete value is "
+            f"expected: {_describe(x)}. The {method}() method was called on "
+            "it: return the array, or mark the argument that it depends on "
+            f"with static_argnums.{_where(x)}"
+        )
+    return np.asarray(x)
+
+
 def _item(x, *args):
     """The Python scalar of a size-1 array, or of the element at an index."""
     y = x[args if len(args) > 1 else args[0]] if args else x
@@ -283,12 +295,12 @@ def _item(x, *args):
         raise ValueError(
             "can only convert an array of size 1 to a Python scalar"
         )
-    return np.asarray(y).reshape(()).item()
+    return _known(y, "item").reshape(()).item()
 
 
 def _tolist(x):
     """The elements as nested lists of Python scalars."""
-    return np.asarray(x).tolist()
+    return _known(x, "tolist").tolist()
 
 
 def _delete(x):
