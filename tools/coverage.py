@@ -94,6 +94,9 @@ def _wrapped(text: str) -> str:
 def differences() -> str:
     """The recorded statements about JAX that do not hold, by reason."""
     lines = ["## Statements about JAX's conventions that do not hold\n"]
+    lines.append(
+        "Of 282; in those that print a module, the name is cotan's own.\n"
+    )
     _, *paragraphs = DIFFERENCES.read_text().strip().split("\n\n")
     for paragraph in paragraphs:
         reason = [x[2:] for x in paragraph.splitlines() if x.startswith("# ")]
