@@ -149,7 +149,7 @@ cdef class Array:
         return _impl("reduce")(self)
 
     def __copy__(self):
-        return self
+        return _impl("shallow_copy")(self)
 
     def __deepcopy__(self, memo):
         return _impl("deepcopy")(self, memo)

@@ -179,6 +179,20 @@ def _iterate(x):
 
 
 def _contains(x, item):
+    if x.ndim != 1:
+        raise ValueError(
+            "Array.__contains__: search array must be one-dimensional, got "
+            f"shape {x.shape}"
+        )
+    if not _dispatch.is_array(item):
+        raise TypeError(
+            f"Array.__contains__: unsupported operand type {type(item)}."
+        )
+    if getattr(item, "shape", ()) != ():
+        raise ValueError(
+            "Array.__contains__: query value must be a scalar, got shape "
+            f"{item.shape}"
+        )
     return bool((x == item).any())
 
 
@@ -202,6 +216,12 @@ def _rebuild(data, weak_type):
 def _copied(x):
     y = _dispatch.to_array(_dispatch.to_numpy(x).copy())
     return _core.convert(y, y.dtype, x.weak_type)
+
+
+def _shallow_copy(x):
+    from cotan import _core
+
+    return _core.copy(x)
 
 
 def _deepcopy(x, memo=None):
@@ -301,6 +321,11 @@ def _item(x, *args):
 def _tolist(x):
     """The elements as nested lists of Python scalars."""
     return _known(x, "tolist").tolist()
+
+
+def _tobytes(x, order="C"):
+    """The bytes of the elements."""
+    return _known(x, "tobytes").tobytes(order)
 
 
 def _delete(x):
@@ -405,6 +430,7 @@ def install() -> None:
             "contains": _contains,
             "hash": _hash,
             "reduce": _reduce,
+            "shallow_copy": _shallow_copy,
             "deepcopy": _deepcopy,
             "dlpack": _dlpack,
             "dlpack_device": _dlpack_device,
@@ -415,6 +441,7 @@ def install() -> None:
             "block_until_ready": _block_until_ready,
             "item": _item,
             "tolist": _tolist,
+            "tobytes": _tobytes,
             "delete": _delete,
             "is_deleted": _is_deleted,
             "devices": _devices,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cotan import _core
 
 # x[index]: static ints and slices, integer and boolean arrays, None, `...`.
@@ -141,6 +143,9 @@ def _update_method(name, kind, doc):
         out_sharding=None,
         wrap_negative_indices=True,
     ):
+        if type(values) is int and values >> 31 not in (0, -1):
+            # More than a default integer holds, not than the array's dtype.
+            values = np.array(values, self.array.dtype)
         return _core.set_at(
             kind,
             self.array,

@@ -7,8 +7,9 @@ import operator
 
 import numpy as np
 
-from cotan import _core, _dispatch
+from cotan import _core, _dispatch, dtypes, errors
 from cotan._dispatch import Array
+from cotan._src import settings
 from cotan.dtypes import KeyDType
 from cotan.lax._types import canonical_shape
 
@@ -51,6 +52,8 @@ def array(
     if order not in ("K", "C", "A", None):
         raise NotImplementedError("Only implemented for order='K'")
     x = _convert(object, dtype)
+    if copy and isinstance(object, Array) and x.dtype == object.dtype:
+        x = _core.copy(x)
     if ndmin > x.ndim:
         x = x.reshape((1,) * (ndmin - x.ndim) + x.shape)
     return x
@@ -167,7 +170,7 @@ def _stack_nested(x, dtype):
 
 
 def copy(a, order=None):
-    """A copy; arrays are immutable, so this only matters for NumPy inputs."""
+    """A copy, which stays valid when `a` is deleted or donated."""
     return array(_operand(a, "copy", 0))
 
 
@@ -221,19 +224,30 @@ def _float(dtype):
     return float if dtype is None else dtype
 
 
+def _filled(shape, value, dtype, name):
+    if isinstance(dtype, int) and not isinstance(dtype, bool):
+        raise TypeError(
+            f"Cannot interpret {dtype!r} as a data type. Did you accidentally "
+            f"write `cotan.numpy.{name}({shape}, {dtype})` when you meant "
+            f"`cotan.numpy.{name}(({shape}, {dtype}))`, with one tuple for "
+            "the shape?"
+        )
+    return _full(shape, value, _float(dtype), name)
+
+
 def zeros(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of zeros, float32 by default."""
-    return _full(shape, False, _float(dtype), "zeros")
+    return _filled(shape, False, dtype, "zeros")
 
 
 def ones(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of ones, float32 by default."""
-    return _full(shape, True, _float(dtype), "ones")
+    return _filled(shape, True, dtype, "ones")
 
 
 def empty(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of zeros: there is no uninitialised memory to see."""
-    return _full(shape, False, _float(dtype), "empty")
+    return _filled(shape, False, dtype, "empty")
 
 
 def full(shape, fill_value, dtype=None, *, device=None, out_sharding=None):
@@ -297,7 +311,12 @@ def _concrete(x, what):
             )
         value = _dispatch.concrete_or_none(x)
         if value is None:
-            float(x)  # raises the tracer's error
+            raise errors.ConcretizationTypeError(
+                "Abstract tracer value encountered where concrete value is "
+                f"expected: the argument {what!r} of cotan.numpy.arange gives "
+                "the shape of its result. Mark what it depends on with "
+                "static_argnums."
+            )
         return np.asarray(value)[()]
     if isinstance(x, np.ndarray) and x.ndim == 0:
         return x[()]
@@ -322,11 +341,16 @@ def arange(
         if stop is None:
             start, stop = 0, start
     step = 1 if step is None else _concrete(step, "step")
+    if any(
+        isinstance(x, (complex, np.complexfloating))
+        for x in (start, stop, step)
+    ):
+        raise ValueError(
+            "cotan.numpy.arange does not take a complex start, stop or step."
+        )
     if dtype is None:
         dtype = _core.result_type(given)[0]
     dtype = _core.np_user_dtype(dtype, "arange")
-    if isinstance(start, complex) or isinstance(stop, complex):
-        return _to_array(np.arange(start, stop, step).astype(dtype))
     count = max(0, math.ceil((stop - start) / step))
     exact = dtype.kind in "iu" or (
         count < 2**24
@@ -358,7 +382,7 @@ def linspace(
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     dtype = _spaced_dtype(dtype, start, stop)
-    work = _core.result_type((start, stop, float))[0]
+    work = _inexact_dtype(start, stop)
     divisor = num - 1 if endpoint else num
     if _is_number(start) and _is_number(stop):
         values, step = np.linspace(start, stop, num, endpoint, retstep=True)
@@ -369,10 +393,10 @@ def linspace(
     a = _operand(start, "linspace", 0).astype(work)
     b = _operand(stop, "linspace", 1).astype(work)
     a, b = _core.np_broadcast_arrays((a, b))
-    step = (b - a) / divisor if divisor > 0 else a * math.nan
+    step = (b - a) / divisor if divisor > 0 else asarray(math.nan, work)
     shape = (num,) + (1,) * a.ndim
     t = asarray(np.arange(num) / max(divisor, 1), work).reshape(shape)
-    out = a * (1 - t) + b * t
+    out = a[None] * (1 - t) + b[None] * t
     if endpoint and num > 1:
         out = _core.np_concatenate((out[:-1], b[None]), 0)
     if dtype.kind in "iu":
@@ -392,7 +416,15 @@ def _is_number(x):
 def _spaced_dtype(dtype, *ends):
     if dtype is not None:
         return _core.np_user_dtype(dtype, "linspace")
-    return _core.result_type((*ends, float))[0]
+    return _inexact_dtype(*ends)
+
+
+def _inexact_dtype(*xs):
+    """The dtype of xs together, the default float for integers."""
+    t = _core.result_type(xs)[0]
+    return (
+        t if dtypes.issubdtype(t, np.inexact) else _core.canonical_dtype(float)
+    )
 
 
 def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
@@ -408,14 +440,15 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     from cotan.numpy.elementwise import exp, log, sign
 
     a, b = _operand(start, "geomspace", 0), _operand(stop, "geomspace", 1)
+    work = dtype if dtype.kind not in "iu" else _inexact_dtype(start, stop)
+    a, b = a.astype(work), b.astype(work)
     s = sign(a)
     t = linspace(log(a / s), log(b / s), num, endpoint, axis=0)
     out = exp(t) * s
     if num > 0:
-        work = out.dtype
-        out = out.at[0].set(a.astype(work))
+        out = out.at[0].set(a)
         if endpoint and num > 1:
-            out = out.at[-1].set(b.astype(work))
+            out = out.at[-1].set(b)
     return _core.np_moveaxis(out, 0, axis).astype(dtype)
 
 
@@ -426,6 +459,8 @@ def eye(N, M=None, k=0, dtype=None, *, device=None):
     """Ones on the k-th diagonal of an (N, M) matrix of zeros."""
     n = _dimension(N, "N", "eye")
     m = n if M is None else _dimension(M, "M", "eye")
+    if isinstance(k, int):
+        k = min(max(k, -n), m)  # beyond: no diagonal, whatever the size of k
     return _core.np_diagonal_mask(n, m, k, _float(dtype), False)
 
 
@@ -501,12 +536,16 @@ def diagflat(v, k=0):
 
 def vander(x, N=None, increasing=False):
     """The Vandermonde matrix: columns are powers of x."""
+    from cotan import lax
+
     x = _operand(x, "vander", 0)
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array")
     N = x.shape[0] if N is None else operator.index(N)
     powers = arange(N) if increasing else arange(N - 1, -1, -1)
-    return x[:, None] ** powers
+    if not dtypes.issubdtype(x.dtype, np.inexact):
+        return x[:, None] ** powers.astype(x.dtype)[None, :]
+    return lax.pow(x[:, None], powers[None, :])
 
 
 # ---- grids
@@ -571,7 +610,11 @@ class _Grid:
         axes = [_axis_of(s) for s in ((key,) if single else key)]
         if single:
             return axes[0]
-        axes = [a.astype(_core.result_type(tuple(axes))[0]) for a in axes]
+        if not axes:
+            return [] if self.sparse else zeros((0,), int)
+        with settings.numpy_dtype_promotion("standard"):
+            common = _core.result_type(tuple(axes))[0]
+        axes = [a.astype(common) for a in axes]
         out = meshgrid(*axes, indexing="ij", sparse=self.sparse)
         return out if self.sparse else _core.np_stack(out, 0)
 

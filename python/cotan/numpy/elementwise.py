@@ -181,37 +181,57 @@ def modf(x, /, out=None):
 def frexp(x, /):
     """(m, e) with x = m * 2 ** e and 0.5 <= |m| < 1."""
     x = _inexact(x, "frexp")
-    spec = np.finfo(x.dtype) if x.dtype.name != "bfloat16" else None
-    mantissa_bits = 7 if spec is None else spec.nmant
-    bits = x.dtype.itemsize * 8
-    exponent_bits = bits - mantissa_bits - 1
-    bias = 2 ** (exponent_bits - 1) - 1
-    word = np.dtype(f"int{bits}")
+    if x.dtype.kind == "c":
+        raise TypeError("frexp does not support complex-valued inputs")
+    mantissa_bits, bias, word = _layout(x.dtype)
+    exponent_bits = word.itemsize * 8 - mantissa_bits - 1
     # Subnormals are scaled up first.
     small = absolute(x) < 2.0 ** (1 - bias)
     y = _where(small, x * 2.0**mantissa_bits, x)
     raw = _core.bitcast_convert(y, word)
     mask = 2**exponent_bits - 1
     e = (raw >> mantissa_bits) & mask
-    kept = raw & ~(mask << mantissa_bits)
-    half = kept | ((bias - 1) << mantissa_bits)
-    m = _core.bitcast_convert(half, x.dtype)
     e = e.astype(np.int32) - (bias - 1) - _where(small, mantissa_bits, 0)
-    plain = (x == 0) | ~isfinite(x)
-    return _where(plain, x, m), _where(plain, 0, e)
+    e = _where((x == 0) | ~isfinite(x), 0, e)
+    # A product, so that m has a derivative; neither power is out of range.
+    half = e // 2
+    m = x * _power_of_two(-half, x.dtype) * _power_of_two(half - e, x.dtype)
+    return m, e
+
+
+def _layout(dtype):
+    """(bits of the mantissa, exponent bias, integer of the same size)."""
+    stored = dtypes.finfo(dtype).nmant
+    word = np.dtype(f"int{dtype.itemsize * 8}")
+    return stored, 2 ** (word.itemsize * 8 - stored - 2) - 1, word
+
+
+def _power_of_two(k, dtype):
+    """2 ** k in a floating dtype, for k whose power is a normal number."""
+    stored, bias, word = _layout(dtype)
+    return _core.bitcast_convert((k + bias).astype(word) << stored, dtype)
 
 
 def ldexp(x1, x2, /):
     """x1 * 2 ** x2."""
     x, e = _operand(x1, "ldexp", 0), _operand(x2, "ldexp", 1)
-    if e.dtype.kind not in "iu":
+    if e.dtype.kind not in "iu" or x.dtype.kind == "c":
         raise ValueError(
             f"ldexp not supported for input types {x.dtype, e.dtype}"
         )
     x = _inexact(x, "ldexp")
-    # In two steps, so that neither power overflows where x1 does not.
-    half = e // 2
-    return x * exp2(half.astype(x.dtype)) * exp2((e - half).astype(x.dtype))
+    stored, bias, _ = _layout(x.dtype)
+    limit = 2 * (bias + stored) + 4  # more makes 0 or inf of every x1
+    if e.dtype.itemsize > 1:
+        low = 0 if e.dtype.kind == "u" else -limit
+        e = _core.np_astype(clip(e, low, limit), np.int32)
+    m, own = frexp(x)
+    e = clip(own + e.astype(np.int32), -bias - stored - 2, bias + 3)
+    # The first product is exact, so the result is rounded once.
+    normal = clip(e, 2 - bias, bias)
+    return (
+        m * _power_of_two(normal, x.dtype) * _power_of_two(e - normal, x.dtype)
+    )
 
 
 def deg2rad(x, /):
@@ -357,6 +377,8 @@ def isreal(x):
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Where |a - b| <= atol + rtol * |b|."""
     x, y = _promoted("isclose", a, b)
+    if isinstance(x.dtype, dtypes.KeyDType):
+        return x == y
     if not dtypes.issubdtype(x.dtype, np.inexact):
         x, y = _numbers("isclose", x, y)
     near = absolute(x - y) <= atol + rtol * absolute(y)
@@ -442,15 +464,19 @@ def spacing(x, /):
 
 def astype(x, dtype, /, *, copy=False, device=None):
     """x converted to a dtype; None is the default float."""
-    return _core.np_astype(
-        _operand(x, "astype", 0), float if dtype is None else dtype
-    )
+    x = _operand(x, "astype", 0)
+    out = _core.np_astype(x, float if dtype is None else dtype)
+    return _core.copy(out) if copy and out.dtype == x.dtype else out
 
 
 def iscomplexobj(x) -> bool:
     """Whether the dtype is complex."""
     if x is None:
         return False
+    if isinstance(x, (list, tuple)):
+        from cotan.numpy.creation import asarray
+
+        x = asarray(x)
     if isinstance(x, Array) or hasattr(x, "dtype"):
         return np.dtype(x.dtype).kind == "c"
     return np.iscomplexobj(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -205,6 +206,8 @@ def take_along_axis(
         wrap_negative_indices = mode != "promise_in_bounds"
     if wrap_negative_indices:
         indices = _core.wrap_indices(indices, n)
+    if _is_one_hot(mode):
+        return _take_one_hot(a, indices, axis)
     return _core.take_along_axis(
         a,
         indices,
@@ -214,6 +217,20 @@ def take_along_axis(
         False,
         False,
     )
+
+
+def _is_one_hot(mode):
+    return mode == "one_hot" or getattr(mode, "name", None) == "ONE_HOT"
+
+
+def _take_one_hot(a, indices, axis):
+    """A product with rows of an identity matrix; 0 for what lies outside."""
+    n = a.shape[axis]
+    a = _core.np_moveaxis(a, axis, -1)
+    i = _core.np_moveaxis(indices, axis, -1)[..., None]
+    hot = i == _core.iota(i.dtype, (1,) * (i.ndim - 1) + (n,), i.ndim - 1)
+    out = _core.np_matmul(hot.astype(a.dtype), a[..., None], "highest", None)
+    return _core.np_moveaxis(out[..., 0], -1, axis)
 
 
 def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
@@ -317,6 +334,10 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     if a.ndim < 2:
         raise ValueError(
             "diagonal requires an array of at least two dimensions."
+        )
+    if _axes(axis1, a.ndim) == _axes(axis2, a.ndim):
+        raise ValueError(
+            f"axis1 and axis2 can not be same. {axis1=} and {axis2=}"
         )
     a = _core.np_moveaxis(a, (axis1, axis2), (-2, -1))
     rows, cols = a.shape[-2:]
@@ -442,10 +463,10 @@ def piecewise(x, condlist, funclist, *args, **kw):
             _core.np_astype(_operand(v, "piecewise", 2), x.dtype), x.shape
         )
 
+    if not conds:
+        raise ValueError("piecewise needs at least one condition")
     out = value(default)
-    for c, f in zip(
-        reversed(conds), reversed(funclist[: len(conds)]), strict=True
-    ):
+    for c, f in zip(conds, funclist[: len(conds)], strict=True):
         out = _core.where(c, value(f), out)
     return out
 
@@ -456,8 +477,7 @@ def piecewise(x, condlist, funclist, *args, **kw):
 def unravel_index(indices, shape):
     """Flat indices as one index array per axis; clamped to the shape."""
     i = _operand(indices, "unravel_index", 0)
-    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    shape = tuple(operator.index(d) for d in shape)
+    shape = _extents(shape)
     total = 1
     for d in shape:
         total *= d
@@ -468,6 +488,17 @@ def unravel_index(indices, shape):
         out.append(i % d)
         i = i // d
     return tuple(reversed(out))
+
+
+def _extents(shape):
+    """Extents as a tuple of ints, or of arrays where they are arrays."""
+    if isinstance(shape, (Array, np.ndarray)) and shape.ndim:
+        return tuple(shape)
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return tuple(
+        d if isinstance(d, (Array, np.generic)) else operator.index(d)
+        for d in shape
+    )
 
 
 def ravel_multi_index(
@@ -488,8 +519,8 @@ def ravel_multi_index(
             if not _dispatch.is_concrete(i):
                 raise errors.ConcretizationTypeError(
                     "The error occurred because ravel_multi_index was "
-                    "transformed with mode='raise'. Use mode='wrap' or "
-                    "'clip'."
+                    "jit-compiled with mode='raise'. Use mode='wrap' or "
+                    "mode='clip' instead."
                 )
             if bool(((i < 0) | (i >= d)).any()):
                 raise ValueError("invalid entry in coordinates array")
@@ -497,10 +528,22 @@ def ravel_multi_index(
         index = [i.clip(0, d - 1) for i, d in zip(index, dims, strict=True)]
     elif mode == "wrap":
         index = [i % d for i, d in zip(index, dims, strict=True)]
-    else:
+    elif mode != "ignore":
         raise ValueError(
-            f"invalid mode={mode!r}. Expected 'raise', 'wrap', or 'clip'"
+            f"invalid mode={mode!r}. Expected 'raise', 'wrap', 'clip', or "
+            "'ignore'"
         )
+    if dtype is None:
+        dtype = _core.result_type(tuple(index))[0] if index else int
+    dtype = _core.canonical_dtype(dtype)
+    if dtype.kind not in "iu" or math.prod(dims) - 1 > np.iinfo(dtype).max:
+        raise ValueError(
+            f"ravel_multi_index: {dtype=} does not hold the flat indices of "
+            f"{dims=}. Use the dtype argument to pass one that does."
+        )
+    index = [_core.strong(i.astype(dtype)) for i in index]
+    rank = max((i.ndim for i in index), default=0)
+    index = [i.reshape((1,) * (rank - i.ndim) + i.shape) for i in index]
     pairs = list(zip(index, dims, strict=True))
     if order == "F":
         pairs.reverse()
@@ -588,6 +631,15 @@ def ix_(*args):
     return tuple(out)
 
 
+def _delete_unique(a, obj, axis):
+    """Without distinct elements that need not be known while tracing."""
+    n = a.shape[axis]
+    at = _core.np_ravel(_core.wrap_indices(obj, n), False).clip(0, n - 1)
+    kept = _core.np_full((n,), True, bool, "delete").at[at].set(False)
+    kept = nonzero(kept, size=n - at.size)[0]
+    return _core.take(a, kept, axis, "clip", None, True, True)
+
+
 def delete(arr, obj, axis=None, *, assume_unique_indices=False):
     """Without the elements at `obj` (an int, slice or array) along an axis."""
     a = _operand(arr, "delete", 0)
@@ -597,6 +649,10 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
     n = a.shape[axis]
     if isinstance(obj, slice):
         obj = np.arange(n)[obj]
+    if assume_unique_indices and np.ndim(obj):
+        obj = _operand(obj, "delete", 1)
+        if dtypes.issubdtype(obj.dtype, np.integer):
+            return _delete_unique(a, obj, axis)
     if isinstance(obj, Array) and not _dispatch.is_concrete(obj):
         if obj.ndim == 0 and obj.dtype != bool:
             at = _core.where(obj < 0, obj + n, obj).clip(0, n - 1)
@@ -608,7 +664,11 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
         )
     obj = np.asarray(obj)
     if obj.size and obj.dtype.kind not in "iub":
-        raise ValueError("indices must have an integer type")
+        raise ValueError(
+            f"delete: got obj.dtype={obj.dtype}; must be integer or bool."
+        )
+    if obj.ndim == 0 and obj.dtype != bool:
+        _axes(int(obj), n)  # raises ValueError outside
     kept = np.delete(
         np.arange(n, dtype=np.int32),
         obj.astype(bool if obj.dtype == bool else np.int64),
@@ -617,7 +677,7 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
 
 
 def insert(arr, obj, values, axis=None):
-    """With values before the elements at `obj` (concrete) along an axis."""
+    """With values before the elements at `obj` along an axis."""
     a = _operand(arr, "insert", 0)
     values = _operand(values, "insert", 2)
     if axis is None:
@@ -625,10 +685,12 @@ def insert(arr, obj, values, axis=None):
     axis = _axes(axis, a.ndim)[0]
     n = a.shape[axis]
     a = _core.np_moveaxis(a, axis, 0)
-    at = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj)
+    if isinstance(obj, slice):
+        at = _dispatch.to_array(np.arange(n, dtype=np.int32)[obj])
+    else:
+        at = _operand(obj, "insert", 1).astype(int)
     scalar = at.ndim == 0
-    at = np.atleast_1d(at).astype(np.int64)
-    at = np.where(at < 0, at + n, at)
+    at = _core.np_ravel(_core.wrap_indices(at, n), False).clip(0, n)
     values = (
         values.reshape((1,) * (a.ndim - values.ndim) + values.shape)
         if values.ndim < a.ndim
@@ -636,20 +698,20 @@ def insert(arr, obj, values, axis=None):
     )
     if scalar or at.size == 1:
         values = _core.np_moveaxis(values, 0 if scalar else axis, 0)
-        at = np.repeat(at, values.shape[0])
+        at = _core.broadcast_to(at, (values.shape[0],))
     else:
         values = _core.np_moveaxis(values, axis, 0)
     values = _core.broadcast_to(values.astype(a.dtype), (at.size, *a.shape[1:]))
-    order = np.argsort(at, kind="stable")
+    count = _core.iota(int, at.shape, 0)
+    at, order = _core.np_sort((at, count), 0, 1)
     # Where the elements of both end up.
-    new = at[order] + np.arange(at.size)
-    slots = np.zeros(n + at.size, np.int64)
-    old = np.ones(n + at.size, bool)
-    old[new] = False
-    slots[new] = n + order
-    slots[old] = np.arange(n)
+    new = at + count
+    old = _core.np_full((n + at.size,), True, bool, "insert")
+    old = old.at[new].set(False)
+    slots = _core.np_cumulative("sum", old, 0, int, False) - 1
+    slots = slots.at[new].set(n + order)
     both = _core.np_concatenate((a, values), 0)
-    out = _core.take(both, slots.astype(np.int32), 0, "clip", None, False, True)
+    out = _core.take(both, slots, 0, "clip", None, False, True)
     return _core.np_moveaxis(out, 0, axis)
 
 
@@ -664,26 +726,37 @@ class _Concatenator:
         from cotan.numpy.shaping import concatenate
 
         axis, ndmin, trans1d = self.defaults
-        items = []
+        matrix, items = None, []
         for i, item in enumerate(key if isinstance(key, tuple) else (key,)):
             if isinstance(item, str):
                 if i:
                     raise ValueError("special directives must be first entry.")
-                parts = [int(p) for p in item.split(",") if p.strip()]
+                if item in ("r", "c"):
+                    matrix = item
+                    continue
+                try:
+                    parts = [int(p) for p in item.split(",")][:3]
+                except ValueError:
+                    raise ValueError(
+                        f"could not understand directive {item!r}"
+                    ) from None
                 axis, ndmin, trans1d = (*parts, *self.defaults[len(parts) :])
                 continue
             if isinstance(item, slice):
                 item = _axis_of(item)
             x = array(item)
             if x.ndim < ndmin:
-                shape = [1] * ndmin
-                start = trans1d if trans1d >= 0 else ndmin - x.ndim
-                shape[start : start + x.ndim] = x.shape
-                if trans1d < 0:
-                    shape = [1] * (ndmin - x.ndim) + list(x.shape)
+                # trans1d: the place of x's axes, of the last one if negative.
+                more = ndmin - x.ndim
+                start = trans1d + (more + 1 if trans1d < 0 else 0)
+                shape = [1] * more
+                shape[start:start] = x.shape
                 x = x.reshape(shape)
             items.append(x if x.ndim else x.reshape(1))
-        return concatenate(items, axis)
+        out = concatenate(items, axis)
+        if matrix and out.ndim == 1:
+            out = out[:, None] if matrix == "c" else out[None]
+        return out
 
 
 r_ = _Concatenator(0, 1, -1, "r_")

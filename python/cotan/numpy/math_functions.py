@@ -11,7 +11,13 @@ import numpy as np
 
 from cotan import _core, _dispatch, dtypes
 from cotan._dispatch import Array
-from cotan.numpy.creation import arange, asarray, linspace, zeros
+from cotan.numpy.creation import (
+    _inexact_dtype,
+    arange,
+    asarray,
+    linspace,
+    zeros,
+)
 from cotan.numpy.elementwise import (
     absolute,
     conj,
@@ -50,7 +56,7 @@ def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 def array_equal(a1, a2, equal_nan=False):
     """Whether two arrays have one shape and equal elements."""
-    a, b = _operand(a1, "array_equal", 0), _operand(a2, "array_equal", 1)
+    a, b = asarray(a1), asarray(a2)
     if a.shape != b.shape:
         return asarray(False)
     same = a == b
@@ -61,7 +67,7 @@ def array_equal(a1, a2, equal_nan=False):
 
 def array_equiv(a1, a2):
     """Whether two arrays broadcast and have equal elements."""
-    a, b = _operand(a1, "array_equiv", 0), _operand(a2, "array_equiv", 1)
+    a, b = asarray(a1), asarray(a2)
     try:
         return all(a == b)
     except (TypeError, ValueError):
@@ -144,8 +150,7 @@ def gradient(f, *varargs, axis=None, edge_order=None):
             f"Invalid number of spacing arguments {len(varargs)} for {axis=}"
         )
     out = [_gradient_along(f, i, h) for i, h in zip(axes, steps, strict=True)]
-    single = len(axes) == 1 and (axis is None or np.ndim(axis) == 0)
-    return out[0] if single else out
+    return out[0] if len(axes) == 1 else out
 
 
 def _gradient_along(f, axis, h):
@@ -184,43 +189,56 @@ def _gradient_along(f, axis, h):
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """The integral by the trapezoidal rule."""
+    y = _operand(y, "trapezoid", 0)
     if x is None:
-        y, dx = _inexact("trapezoid", y, dx)
-        y = moveaxis(y, axis, -1)
+        x, dx = None, _operand(dx, "trapezoid", 2)
+        t = _inexact_dtype(y, dx)
+        y, dx = y.astype(t), dx.astype(t)
     else:
-        y, x = (
-            _inexact("trapezoid", y, x)
-            if np.shape(y) == np.shape(x)
-            else (_inexact("trapezoid", y)[0], _inexact("trapezoid", x)[0])
-        )
-        dx = diff(x) if x.ndim == 1 else moveaxis(diff(x, axis=axis), axis, -1)
-        y = moveaxis(y, axis, -1)
-    return 0.5 * sum(dx * (y[..., 1:] + y[..., :-1]), axis=-1)
+        x = _operand(x, "trapezoid", 1)
+        t = _inexact_dtype(y, x)
+        y, x = y.astype(t), x.astype(t)
+    given, axis = axis, _axes(axis, y.ndim)[0]
+    n = y.shape[axis]
+    pairs = _part(y, axis, min(1, n), n) + _part(y, axis, 0, max(n - 1, 0))
+    if x is not None and x.ndim == 1:
+        shape = [1] * y.ndim
+        shape[axis] = max(x.shape[0] - 1, 0)
+        dx = diff(x).reshape(shape)
+    elif x is not None:
+        dx = moveaxis(diff(x, axis=given), given, -1)
+        pairs, axis = moveaxis(pairs, axis, -1), -1
+    if 0 < dx.ndim < y.ndim:
+        dx = dx.reshape((1,) * (y.ndim - dx.ndim) + dx.shape)
+    return 0.5 * sum(dx * pairs, axis=axis)
 
 
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Linear interpolation of the points (xp, fp), xp increasing."""
-    if isinstance(left, str) or isinstance(right, str):
-        extrapolate = (left == "extrapolate", right == "extrapolate")
-        if _bad_side(left) or _bad_side(right):
+    for name, side in (("left", left), ("right", right)):
+        if isinstance(side, str) and side != "extrapolate":
             raise ValueError(
-                "the only valid string value of `left` and `right` is "
-                "'extrapolate'"
+                f"the only valid string value of `{name}` is 'extrapolate', "
+                f"but got: {side!r}"
             )
-    else:
-        extrapolate = (False, False)
+    extrapolate = [
+        isinstance(side, str) and side == "extrapolate"
+        for side in (left, right)
+    ]
     xp, fp = _operand(xp, "interp", 1), _operand(fp, "interp", 2)
     if xp.ndim != 1 or fp.ndim != 1 or xp.shape != fp.shape:
         raise ValueError(
             "xp and fp must be one-dimensional arrays of equal size"
         )
     x = _operand(x, "interp", 0)
-    work = _core.result_type((x, xp))[0]
-    if not dtypes.issubdtype(work, np.floating):
-        work = _core.canonical_dtype(float)
+    if x.dtype.kind == "c" or xp.dtype.kind == "c":
+        raise ValueError("cotan.numpy.interp: x values cannot be complex")
+    work = _inexact_dtype(x, xp)
     x, xp = x.astype(work), xp.astype(work)
     (fp,) = _inexact("interp", fp)
     if period is not None:
+        if np.ndim(period) != 0:
+            raise ValueError(f"period must be a scalar; got {period}")
         period = absolute(asarray(period, work))
         x, xp = x % period, xp % period
         order = _core.np_sort((xp, _core.iota(int, xp.shape, 0)), 0, 1)[1]
@@ -244,10 +262,6 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     if not extrapolate[1]:
         f = where(x > xp[-1], high, f)
     return f
-
-
-def _bad_side(side):
-    return isinstance(side, str) and side != "extrapolate"
 
 
 # ---- histograms
@@ -293,9 +307,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if isinstance(bins, str):
         raise NotImplementedError("string values for `bins` not implemented.")
     a = _operand(a, "histogram_bin_edges", 0)
-    work = (
-        _core.result_type((a, float))[0] if a.dtype.kind in "iub" else a.dtype
-    )
+    work = _inexact_dtype(a)
     if np.ndim(bins) == 1:
         return asarray(bins).astype(work)
     bins = operator.index(bins)
@@ -361,8 +373,9 @@ def histogramdd(sample, bins=10, range=None, weights=None, density=None):
     for d in _range(dims):
         r = None if range is None else range[d]
         e = histogram_bin_edges(x[:, d], bins[d], r)
-        i = searchsorted(e, x[:, d].astype(e.dtype), side="right")
-        i = where(x[:, d] == e[-1], e.shape[0] - 1, i)
+        column = x[:, d].astype(e.dtype)
+        i = searchsorted(e, column, side="right")
+        i = where(column == e[-1], e.shape[0] - 1, i)
         edges.append(e)
         sizes.append(e.shape[0] + 1)
         flat = flat * sizes[-1] + i
@@ -406,7 +419,7 @@ def _convolve(name, a, v, mode, flip, preferred):
             f"{name}: inputs cannot be empty, got shapes {a.shape} and "
             f"{v.shape}."
         )
-    t = _core.result_type((a, v))[0]
+    t = _inexact_dtype(a, v)
     a, v = a.astype(t), v.astype(t)
     n, m = a.shape[0], v.shape[0]
     swap = m > n
@@ -435,7 +448,8 @@ def _full_convolution(a, v, preferred):
     i = np.arange(n + m - 1, dtype=np.int32)[:, None] + np.arange(
         m, dtype=np.int32
     )
-    return matmul(padded[i], v[::-1], preferred_element_type=preferred)
+    out = matmul(padded[i], v[::-1])
+    return out if preferred is None else _core.np_astype(out, preferred)
 
 
 def convolve(a, v, mode="full", *, precision=None, preferred_element_type=None):
@@ -471,6 +485,7 @@ def cov(
     dtype=None,
 ):
     """The covariance matrix of variables (rows, or columns)."""
+    _check_inexact("cov", dtype)
     m = _operand(m, "cov", 0)
     if m.ndim > 2:
         raise ValueError("m has more than 2 dimensions")
@@ -480,13 +495,8 @@ def cov(
         if y.ndim > 2:
             raise ValueError("y has more than 2 dimensions")
         arrays.append(y)
-    arrays = (
-        _core.promote_inexact("cov", arrays)
-        if len({a.shape for a in arrays}) == 1
-        else [a.astype(_core.result_type((*arrays, float))[0]) for a in arrays]
-    )
-    if dtype is not None:
-        arrays = [a.astype(dtype) for a in arrays]
+    t = _inexact_dtype(*arrays) if dtype is None else dtype
+    arrays = [a.astype(t) for a in arrays]
     x = _core.np_reshape(arrays[0], arrays[0].shape, False)
     x = x.reshape(1, -1) if x.ndim < 2 else x
     if not rowvar and x.shape[0] != 1:
@@ -508,15 +518,17 @@ def cov(
             raise RuntimeError("incompatible numbers of samples and fweights")
         if f.dtype.kind not in "iu":
             raise TypeError("fweights must be integer.")
-        w = absolute(f)
+        w = absolute(f).astype(x.dtype)
     if aweights is not None:
         a = _operand(aweights, "cov", 6)
         if a.ndim > 1:
             raise RuntimeError("cannot handle multidimensional aweights")
         if a.shape[0] != x.shape[1]:
             raise RuntimeError("incompatible numbers of samples and aweights")
-        a = absolute(a)
+        a = absolute(a).astype(x.dtype)
         w = a if w is None else w * a
+    if x.shape[0] == 0:
+        return zeros((0, 0), x.dtype)
     avg, w_sum = average(x, axis=1, weights=w, returned=True)
     w_sum = w_sum[0]
     if w is None:
@@ -526,14 +538,27 @@ def cov(
     elif aweights is None:
         f = w_sum - ddof
     else:
-        f = w_sum - ddof * sum(w * aweights) / w_sum
+        f = w_sum - ddof * sum(w * a) / w_sum
+    # Too few samples give 0 / 0.
+    f = maximum(f, 0) if isinstance(f, Array) else max(f, 0)
     x = x - avg[:, None]
-    xt = conj(x.T) if w is None else conj((x * w).T)
+    xt = conj(x.T) if w is None else conj((x * w[None, :]).T)
     return dot(x, xt).squeeze() / f
+
+
+def _check_inexact(name, dtype):
+    if dtype is not None and not dtypes.issubdtype(
+        _core.dtype(dtype), np.inexact
+    ):
+        raise ValueError(
+            f"{name}: dtype must be a subclass of float or complex; got "
+            f"{dtype=}"
+        )
 
 
 def corrcoef(x, y=None, rowvar=True, dtype=None):
     """The matrix of correlation coefficients."""
+    _check_inexact("corrcoef", dtype)
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
@@ -610,7 +635,7 @@ def packbits(a, axis=None, bitorder="big"):
         )
     if bitorder not in ("little", "big"):
         raise ValueError("'order' must be either 'little' or 'big'")
-    bits = (a > 0).astype(np.uint8)
+    bits = (a if a.dtype.kind == "b" else a != 0).astype(np.uint8)
     if axis is None:
         bits, axis = _core.np_ravel(bits, False), 0
     bits = moveaxis(bits, axis, -1)
@@ -619,11 +644,16 @@ def packbits(a, axis=None, bitorder="big"):
         config = [(0, 0, 0)] * (bits.ndim - 1) + [(0, 8 - rest, 0)]
         bits = _core.np_pad(bits, _core.np_astype(0, np.uint8), config)
     bits = bits.reshape(*bits.shape[:-1], bits.shape[-1] // 8, 8)
+    shifts = _shifts(bitorder, bits.ndim)
+    out = sum(bits << shifts, axis=-1, dtype=np.uint8)
+    return moveaxis(out, -1, axis)
+
+
+def _shifts(bitorder, rank):
     shifts = np.arange(8, dtype=np.uint8)
     if bitorder == "big":
         shifts = shifts[::-1].copy()
-    out = sum(bits << shifts, axis=-1, dtype=np.uint8)
-    return moveaxis(out, -1, axis)
+    return shifts.reshape((1,) * (rank - 1) + (8,))
 
 
 def unpackbits(a, axis=None, count=None, bitorder="big"):
@@ -636,9 +666,7 @@ def unpackbits(a, axis=None, count=None, bitorder="big"):
     if axis is None:
         a, axis = _core.np_ravel(a, False), 0
     a = moveaxis(a, axis, -1)
-    shifts = np.arange(8, dtype=np.uint8)
-    if bitorder == "big":
-        shifts = shifts[::-1].copy()
+    shifts = _shifts(bitorder, a.ndim + 1)
     bits = (a[..., None] >> shifts) & np.uint8(1)
     bits = bits.reshape(*a.shape[:-1], -1)
     if count is not None:
@@ -671,7 +699,11 @@ def savez(file, *args, allow_pickle=True, **kwds):
 def load(file, *args, **kwargs):
     """np.load, with the array as an Array."""
     out = np.load(file, *args, **kwargs)
-    return asarray(out) if isinstance(out, np.ndarray) else out
+    if not isinstance(out, np.ndarray):
+        return out
+    if out.dtype == np.dtype("V2"):  # how NumPy stores bfloat16
+        out = out.view(_core.dtype("bfloat16"))
+    return asarray(out)
 
 
 # ---- along axes

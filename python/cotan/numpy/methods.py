@@ -53,7 +53,8 @@ def _astype(self, dtype, copy=False, device=None):
             stacklevel=2,
         )
         self = elementwise.real(self)
-    return _core.np_astype(self, dtype)
+    out = _core.np_astype(self, dtype)
+    return _core.copy(out) if copy and out.dtype == self.dtype else out
 
 
 def _flatten(self, order="C", *, out_sharding=None):
@@ -62,7 +63,7 @@ def _flatten(self, order="C", *, out_sharding=None):
 
 
 def _view(self, dtype=None, type=None):
-    """The same bytes as another dtype."""
+    """The same bytes as another dtype, along the last axis."""
     if type is not None:
         raise NotImplementedError("`type` argument of array.view()")
     if dtype is None:
@@ -74,22 +75,49 @@ def _view(self, dtype=None, type=None):
             "unchanged."
         )
     old, new = self.dtype.itemsize, target.itemsize
+    if self.dtype == target:
+        return self
     if old < new:
         if self.shape[-1] * old % new:
             raise ValueError(
                 "When changing to a larger dtype, its size must be a divisor "
                 "of the total size in bytes of the last axis of the array."
             )
+    if "c" in (self.dtype.kind, target.kind):
+        return _view_complex(self, target)
+    if old < new:
         k = new // old
         self = self.reshape(*self.shape[:-1], self.shape[-1] // k, k)
     if self.dtype.kind == "b":
         self = self.astype(np.uint8)
-    if target.kind == "b":
-        return _core.bitcast_convert(self, np.uint8) != 0
-    out = _core.bitcast_convert(self, target)
+    as_bool = target.kind == "b"
+    out = _core.bitcast_convert(self, np.dtype(np.uint8) if as_bool else target)
     if old > new:
-        out = out.reshape(*out.shape[:-2], -1)
-    return out
+        *rest, n, k = out.shape
+        out = out.reshape(*rest, n * k)
+    return out != 0 if as_bool else out
+
+
+def _halves(x):
+    """Complex numbers as the real numbers next to each other in memory."""
+    pairs = _core.np_stack((elementwise.real(x), elementwise.imag(x)), -1)
+    *rest, n, k = pairs.shape if x.ndim else (1, 2)
+    return pairs.reshape(*rest, n * k)
+
+
+def _view_complex(x, target):
+    """`view` where one of the two dtypes is complex."""
+    shape = x.shape
+    if x.dtype.kind == "c":
+        x = _halves(x)
+    elif not shape:
+        x = x.reshape(1)
+    if target.kind != "c":
+        out = _view(x, target)
+    else:
+        out = _view(x, np.dtype(f"f{target.itemsize // 2}"))
+        out = elementwise._lax("complex")(out[..., ::2], out[..., 1::2])
+    return out if shape else out.reshape(())
 
 
 def _clip(self, min=None, max=None):
@@ -112,8 +140,8 @@ def _to_device(self, device, *, stream=None):
 
 
 def _copy(self):
-    """A copy."""
-    return self
+    """A copy, which stays valid when this array is deleted or donated."""
+    return _core.copy(self)
 
 
 def _round(self, decimals=0, out=None):
@@ -232,11 +260,6 @@ def _byteswap(self):
     return lax.bitcast_convert_type(octets, self.dtype)
 
 
-def _tobytes(self, order="C"):
-    """The elements as bytes."""
-    return np.asarray(self).tobytes(order)
-
-
 def _addressable_data(self, index):
     """The part on the index-th device: there is one."""
     if index:
@@ -298,7 +321,6 @@ def install():
             "swapaxes": shaping.swapaxes,
             "take": _take,
             "to_device": _to_device,
-            "tobytes": _tobytes,
             "trace": index_functions.trace,
             "transpose": _transpose,
             "var": _var,

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from cotan import _core
-from cotan.numpy.creation import arange, asarray, vander, zeros
+from cotan.numpy.creation import _inexact_dtype, arange, asarray, vander, zeros
 from cotan.numpy.indexing import where
 from cotan.numpy.math_functions import convolve
 from cotan.numpy.reductions import cumsum
@@ -66,8 +66,7 @@ def _trimmed(a):
 def polydiv(u, v, *, trim_leading_zeros=False):
     """(quotient, remainder) of two polynomials."""
     u, v = _operand(u, "polydiv", 0), _operand(v, "polydiv", 1)
-    t = _core.promote_inexact("polydiv", [u])[0].dtype
-    t = _core.result_type((t, v))[0]
+    t = _inexact_dtype(u, v)
     u, v = u.astype(t), v.astype(t)
     m, n = u.shape[0] - 1, v.shape[0] - 1
     q = []
@@ -210,8 +209,8 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
         lhs = lhs * w[:, None]
         rhs = rhs * (w[:, None] if rhs.ndim == 2 else w)
     scale = sqrt((lhs * lhs).sum(axis=0))
-    c, residuals, rank, s = linalg.lstsq(lhs / scale, rhs, rcond)
-    c = (c.T / scale).T
+    c, residuals, rank, s = linalg.lstsq(lhs / scale[None], rhs, rcond)
+    c = c / (scale[:, None] if c.ndim == 2 else scale)
     if full:
         return c, residuals, rank, s, asarray(rcond)
     if cov:

@@ -49,6 +49,11 @@ def tensordot(
     a, b = _operand(a, "tensordot", 0), _operand(b, "tensordot", 1)
     if isinstance(axes, (list, tuple)) and len(axes) == 2:
         left, right = axes
+        if any(isinstance(s, str) for s in axes):
+            raise TypeError(
+                "tensordot requires both axes lists to be either ints, tuples "
+                f"or lists, got {left} and {right}"
+            )
         left = (left,) if isinstance(left, int) else tuple(left)
         right = (right,) if isinstance(right, int) else tuple(right)
         if len(left) != len(right):
@@ -66,8 +71,8 @@ def tensordot(
         left, right = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
     else:
         raise TypeError(
-            "tensordot requires axes to be an int, a tuple of two ints, or a "
-            f"pair of lists, got {axes!r}"
+            "tensordot axes argument must be an int, a pair of ints, or a "
+            f"pair of lists/tuples of ints, got {axes!r}"
         )
     return _core.np_contract(
         a,

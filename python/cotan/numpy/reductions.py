@@ -325,16 +325,26 @@ def nanargmin(a, axis=None, out=None, keepdims=None):
     return _nan_arg("nanargmin", argmin, math.inf, a, axis, out, keepdims)
 
 
-def _valid(a, where):
+def _valid(name, a, where):
+    """a with 0 for nan (which derivatives do not pass), and what is valid."""
     ok = a == a
-    return ok if where is None else ok & where
+    if where is not None:
+        where = _operand(where, name, 1)
+        if where.dtype != bool:
+            raise ValueError(
+                f"{name}: where must be None or a boolean array; got "
+                f"{where.dtype=}"
+            )
+        ok = ok & where
+    return _without_nan(name, a, 0)[0], ok
 
 
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
     """`mean` of what is not nan."""
     _no_out("nanmean", out)
     a = _operand(a, "nanmean", 0)
-    return _core.np_mean(a, axis, dtype, keepdims, None, _valid(a, where))
+    a, ok = _valid("nanmean", a, where)
+    return _core.np_mean(a, axis, dtype, keepdims, None, ok)
 
 
 def nanvar(
@@ -350,7 +360,8 @@ def nanvar(
     """`var` of what is not nan."""
     _no_out("nanvar", out)
     a = _operand(a, "nanvar", 0)
-    return _core.np_var(a, axis, dtype, keepdims, ddof, _valid(a, where), mean)
+    a, ok = _valid("nanvar", a, where)
+    return _core.np_var(a, axis, dtype, keepdims, ddof, ok, mean)
 
 
 def nanstd(
@@ -372,18 +383,25 @@ def nanstd(
 # ---- cumulative
 
 
+def _cumulative(kind, a, axis, dtype):
+    if dtype is not None and _core.dtype(dtype).kind == "b":
+        a = _core.np_astype(_operand(a, f"cum{kind}", 0), bool)
+        return _core.np_cumulative(kind, a, axis, int, False) != 0
+    return _core.np_cumulative(kind, a, axis, dtype, False)
+
+
 def cumsum(a, axis=None, dtype=None, out=None):
     """Cumulative sum along an axis (of the raveled array by default)."""
     if out is not None:
         _no_out("cumsum", out)
-    return _core.np_cumulative("sum", a, _index(axis), dtype, False)
+    return _cumulative("sum", a, _index(axis), dtype)
 
 
 def cumprod(a, axis=None, dtype=None, out=None):
     """Cumulative product along an axis."""
     if out is not None:
         _no_out("cumprod", out)
-    return _core.np_cumulative("prod", a, _index(axis), dtype, False)
+    return _cumulative("prod", a, _index(axis), dtype)
 
 
 def nancumsum(a, axis=None, dtype=None, out=None):
@@ -414,9 +432,9 @@ def _cumulative_with_initial(name, kind, x, axis, dtype, include_initial):
             )
         axis = 0
     axis = _axes(axis, x.ndim)[0]
-    if dtype is None and x.dtype.kind in "iub":
+    if dtype is None and x.dtype.kind in "iub" and kind == "sum":
         dtype = sum(x[(slice(0, 0),) * x.ndim]).dtype
-    out = _core.np_cumulative(kind, x, axis, dtype, False)
+    out = _cumulative(kind, x, axis, dtype)
     if not include_initial:
         return out
     shape = list(out.shape)
@@ -529,7 +547,9 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
     axes = _axes(axis, a.ndim)
     if weights is not None:
         a, weights = _quantile_weights(name, a, weights, method, axis)
-    work = _core.result_type((a, q))[0]
+    # Positions in 16 bits would be wrong beyond a few hundred elements.
+    own = a.dtype
+    work = own if own.itemsize > 2 else np.dtype(np.float32)
     a = a.astype(work)
     q = q.astype(work)
     kept = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
@@ -588,8 +608,7 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
     if not ignore_nan:
         bad = any(isnan(x), axis=-1)
         out = _core.where(bad, _core.np_astype(math.nan, work, True), out)
-    out = out.reshape(q.shape + (kept if keepdims else shape))
-    return out
+    return out.reshape(q.shape + (kept if keepdims else shape)).astype(own)
 
 
 def quantile(

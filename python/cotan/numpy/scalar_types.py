@@ -27,7 +27,7 @@ class _ScalarMeta(type):
             return NotImplemented
 
     def __ne__(cls, other):
-        equal = cls.__eq__(other)
+        equal = type(cls).__eq__(cls, other)
         return equal if equal is NotImplemented else not equal
 
     def __call__(cls, x):
@@ -79,16 +79,22 @@ complexfloating, character = np.complexfloating, np.character
 flexible, object_ = np.flexible, np.object_
 
 
+def _dtype_of(x):
+    """The dtype of an array or scalar, or the one that x stands for."""
+    # NumPy's scalar classes have a `dtype` that is a descriptor.
+    return _core.dtype(x if isinstance(x, type) else getattr(x, "dtype", x))
+
+
 class iinfo(np.iinfo):
     """Range of an integer dtype."""
 
     def __init__(self, int_type):
-        super().__init__(_core.dtype(getattr(int_type, "dtype", int_type)))
+        super().__init__(_dtype_of(int_type))
 
 
 def finfo(dtype):
     """Range and precision of a floating dtype, also of bfloat16."""
-    d = _core.dtype(getattr(dtype, "dtype", dtype))
+    d = _dtype_of(dtype)
     if d.name == "bfloat16":
         import ml_dtypes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import warnings
 
 import numpy as np
 
@@ -14,23 +15,40 @@ from cotan.numpy.reductions import _axes
 _operand = _core.np_operand
 
 
+def _shape_of_object(a, name):
+    if isinstance(a, (bool, int, float, complex)):
+        return ()
+    if _dispatch.is_array(a):
+        return _operand(a, name, 0).shape
+    warnings.warn(
+        f"{name} requires ndarray or scalar arguments, got {type(a)} at "
+        "position 0.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return np.shape(a)
+
+
 def shape(a):
     """The shape, a tuple of ints."""
-    return a.shape if hasattr(a, "shape") else _operand(a, "shape", 0).shape
+    return a.shape if hasattr(a, "shape") else _shape_of_object(a, "shape")
 
 
 def ndim(a):
     """The number of axes."""
-    return a.ndim if hasattr(a, "ndim") else _operand(a, "ndim", 0).ndim
+    return a.ndim if hasattr(a, "ndim") else len(_shape_of_object(a, "ndim"))
 
 
 def size(a, axis=None):
     """The number of elements, or the extent along axes."""
     if axis is None and hasattr(a, "size"):
         return a.size
-    dims = shape(a)
+    dims = a.shape if hasattr(a, "shape") else _shape_of_object(a, "size")
+    axes = _axes(axis, len(dims))
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"repeated axis: {axis}")
     n = 1
-    for i in _axes(axis, len(dims)):
+    for i in axes:
         n *= dims[i]
     return n
 
@@ -713,7 +731,7 @@ def _pad_ramp(x, axis, before, after, mode, kwargs):
     work = x if x.dtype.kind in "fc" else x.astype(float)
 
     def ramp(end, edge, k):
-        return linspace(end, edge, k, endpoint=False, axis=axis)
+        return linspace(end, edge, k, endpoint=False, dtype=x.dtype, axis=axis)
 
     low = ramp(
         ends[axis, 0].astype(work.dtype), _part(work, axis, 0, 1), before
@@ -725,9 +743,9 @@ def _pad_ramp(x, axis, before, after, mode, kwargs):
     high = high.reshape(high.shape[: axis + 1] + high.shape[axis + 2 :])
     return _core.np_concatenate(
         (
-            low.astype(x.dtype),
+            low,
             x,
-            _core.np_flip(high, axis).astype(x.dtype),
+            _core.np_flip(high, axis),
         ),
         axis,
     )

@@ -164,8 +164,7 @@ def digitize(x, bins, right=False, *, method=None):
         return _core.np_full(x.shape, 0, int, "digitize")
     side = "right" if not right else "left"
     up = searchsorted(bins, x, side)
-    other = "left" if side == "right" else "right"
-    down = n - searchsorted(bins[::-1], x, other)
+    down = n - searchsorted(bins[::-1], x, side)
     return _core.where(bins[-1] >= bins[0], up, down)
 
 
