@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 import zlib
 
@@ -19,6 +20,9 @@ os.environ["PATH"] = _BIN + os.pathsep + os.environ.get("PATH", "")
 
 
 device.use()
+
+# A shell's background jobs ignore Ctrl-C, and what they start does too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -362,10 +362,8 @@ Value wrap_between(const Value& x, double half) {
   return lax::sub(r, a);
 }
 
-// log(exp(scale x) + exp(scale y)) / scale.
-Value log_of_sum(const char* op, const Value& x, const Value& y, double scale) {
-  Value both[] = {x, y};
-  Values v = promote_inexact(op, both);
+// log(exp(scale x) + exp(scale y)) / scale, for operands of one dtype.
+Value log_of_sum(std::span<const Value> v, double scale) {
   Value big = lax::max(v[0], v[1]);
   auto grow = [&](const Value& d) {
     return lax::log1p(scale == 1 ? lax::exp(d) : lax::exp2(d));
@@ -389,11 +387,40 @@ Value log_of_sum(const char* op, const Value& x, const Value& y, double scale) {
 
 }  // namespace
 
+namespace {
+
+// With weights exp(scale (x - result)) as derivative: those of max and abs
+// would be wrong at ties.
+Value log_add(const char* op, std::span<const Value> v, double scale) {
+  auto fun = [scale](std::span<const Value> a) {
+    return Values{log_of_sum(a, scale)};
+  };
+  if (is_evaluating()) return std::move(fun(v)[0]);
+  auto jvp = [op, scale](std::span<const Value> a) {
+    auto finite = [](const Value& x) {
+      Value inf = scalar_constant(x, __builtin_inf());
+      return where(lax::eq(x, inf), scalar_constant(x, 0), x);
+    };
+    Value out = log_add(op, a.first(2), scale), to = finite(out);
+    auto part = [&](const Value& x, const Value& t) {
+      Value d = lax::sub(finite(x), to);
+      return lax::mul(t, scale == 1 ? lax::exp(d) : lax::exp2(d));
+    };
+    return Values{out, lax::add(part(a[0], a[2]), part(a[1], a[3]))};
+  };
+  return lax::custom_jvp(make_callable(fun), make_callable(jvp), v, op)[0];
+}
+
+}  // namespace
+
 Value logaddexp(const Value& x, const Value& y) {
-  return log_of_sum("logaddexp", x, y, 1);
+  Value both[] = {x, y};
+  return log_add("logaddexp", promote_inexact("logaddexp", both), 1);
 }
 Value logaddexp2(const Value& x, const Value& y) {
-  return log_of_sum("logaddexp2", x, y, 0.6931471805599453);
+  Value both[] = {x, y};
+  return log_add("logaddexp2", promote_inexact("logaddexp2", both),
+                 0.6931471805599453);
 }
 Value nextafter(const Value& x, const Value& y) {
   return binary_inexact("nextafter", lax::nextafter, x, y);

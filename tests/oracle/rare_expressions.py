@@ -152,7 +152,33 @@ RANDOM = [
     "jax.nn.initializers.xavier_normal()(skey, (3, 4))",
 ]
 
+# The derivatives of samples in their shape parameters.
+SAMPLES = [
+    *(
+        f"jax.grad(lambda a: jax.random.{f}.sum())(p)"
+        for f in (
+            "gamma(skey, a)",
+            "loggamma(skey, a)",
+            "chisquare(skey, a)",
+            "beta(skey, a, a + 1)",
+        )
+    ),
+    "jax.grad(lambda a: (jax.random.dirichlet(skey, a) * x).sum())(p)",
+]
+
 REST = [
+    *(
+        f"jnp.linalg.matrix_power({a}, {e})"
+        for a in ("b[:4].reshape(2, 2)", "n[:4].reshape(2, 2)", "m[:, :3]")
+        for e in (0, 2, 3)
+    ),
+    *(
+        f"jnp.linalg.norm(m[:{i}, :{j}], ord={o})"
+        for i, j in ((0, 2), (2, 0))
+        for o in ("1", "2", "np.inf", "'fro'", "'nuc'")
+    ),
+    "[float(jnp.finfo(d).eps) for d in (np.float32, 'f2', jnp.float32)]",
+    "[jnp.iinfo(d).max for d in (np.int8, 'i4', jnp.uint16)]",
     *(
         f"jax.ops.segment_{f}(x, jnp.array([0, 2, 0, 1, 7]), 4)"
         for f in "sum prod min max".split()
@@ -182,4 +208,4 @@ REST = [
     "[str(a) for a in jax.tree.leaves(jax.api_util.shaped_abstractify(x))]",
 ]
 ERRORS = ["bool(m)", "int(m)", "float(z[0])", "int(z[0])", "format(x, '.3f')"]
-VALUES = [*OPERATORS, *NUMPY, *LAX, *SCIPY, *RANDOM, *REST]
+VALUES = [*OPERATORS, *NUMPY, *LAX, *SCIPY, *RANDOM, *SAMPLES, *REST]

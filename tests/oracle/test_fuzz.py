@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("jax")
+jax = pytest.importorskip("jax")
 
-import cotan
-import cotan.numpy as cnp
-from tests.oracle import fuzz
-from tests.oracle.both import x64
+import cotan  # noqa: E402
+import cotan.numpy as cnp  # noqa: E402
+from tests.oracle import fuzz  # noqa: E402
+from tests.oracle.both import x64  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -45,3 +45,30 @@ def test_positions_in_columns_of_what_rows_give(shape, rng):
 
     want = np.argmax(x / np.sum(x * x, 1, keepdims=True), 0)
     np.testing.assert_array_equal(cotan.jit(f)(x), want)
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2"])
+@pytest.mark.parametrize(
+    "at", [(2.0, 2.0), (1.0, 2.0), (-INF, 1.0), (INF, 1.0), (INF, INF)]
+)
+def test_sums_of_exponentials_at_ties(name, at):
+    """The derivatives of max and of abs do not make those of the sum."""
+
+    def program(m, jnp):
+        f = getattr(jnp, name)
+        x, y = np.float32(at[0]), np.float32(at[1])
+        return [
+            f(x, y),
+            *m.grad(f, (0, 1))(x, y),
+            *m.jit(m.grad(f, (0, 1)))(x, y),
+            *m.jvp(f, (x, y), (np.float32(0.5), np.float32(1))),
+            m.grad(m.grad(f))(x, y),
+        ]
+
+    for ours, theirs in zip(
+        program(cotan, cnp), program(jax, jax.numpy), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -668,7 +668,11 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
             f"delete: got obj.dtype={obj.dtype}; must be integer or bool."
         )
     if obj.ndim == 0 and obj.dtype != bool:
-        _axes(int(obj), n)  # raises ValueError outside
+        if not -n <= int(obj) < n:
+            raise ValueError(
+                f"index {int(obj)} is out of bounds for axis {axis} with size "
+                f"{n}"
+            )
     kept = np.delete(
         np.arange(n, dtype=np.int32),
         obj.astype(bool if obj.dtype == bool else np.int64),

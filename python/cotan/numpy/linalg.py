@@ -146,11 +146,15 @@ def _matrix_norm(x, ord, axes, keepdims):
         y = sum(a, axis=first, keepdims=keepdims)
         if not keepdims and second > first:
             second -= 1
-        reduce = max if ord > 0 else min
-        return reduce(y, axis=second, keepdims=keepdims)
+        if ord > 0:
+            return max(y, axis=second, keepdims=keepdims, initial=0)
+        return min(y, axis=second, keepdims=keepdims)
     if ord in (2, -2, "nuc"):
         s = svdvals(moveaxis(x, axes, (-2, -1)))
-        y = {2: max, -2: min, "nuc": sum}[ord](s, axis=-1)
+        if ord == "nuc":
+            y = sum(s, axis=-1)
+        else:
+            y = max(s, axis=-1, initial=0) if ord > 0 else min(s, axis=-1)
         if keepdims:
             y = _core.expand_dims(y, tuple(sorted(a % x.ndim for a in axes)))
         return y
@@ -274,7 +278,7 @@ def multi_dot(arrays, *, precision=None):
 
 def matrix_power(a, n):
     """The n-th power of square matrices."""
-    a = _inexact("matrix_power", a)
+    a = _core.np_operand(a, "matrix_power", 0)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise TypeError(
             "Last 2 dimensions of the array must be square, got shape "

@@ -191,10 +191,14 @@ def ptp(a, axis=None, out=None, keepdims=False):
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
+def _is_nonzero(a):
+    return a if a.dtype == np.bool_ else a != 0
+
+
 def count_nonzero(a, axis=None, keepdims=False):
     """How many elements are not zero."""
     a = _operand(a, "count_nonzero", 0)
-    return sum(a != 0, axis=axis, dtype=int, keepdims=keepdims)
+    return sum(_is_nonzero(a), axis=axis, dtype=int, keepdims=keepdims)
 
 
 def average(a, axis=None, weights=None, returned=False, keepdims=False):

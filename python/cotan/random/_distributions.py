@@ -258,7 +258,8 @@ def multivariate_normal(
     x = _core.random_normal(key, (*shape, n), dtype)
     # factor [..., i, j] x [..., j] -> [..., i]
     moved = _core.matmul(factor, _core.expand_dims(x, (x.ndim,)))
-    return mean + _core.squeeze(moved, (moved.ndim - 1,))
+    noise = _core.squeeze(moved, (moved.ndim - 1,))
+    return _core.broadcast_to(mean, noise.shape) + noise
 
 
 def sample_shape_of_batches(shape, *batches):

@@ -186,7 +186,7 @@ def convolution_matrix(a, n: int, mode: str = "full"):
 def hilbert(n: int):
     """1 / (i + j + 1)."""
     i = cnp.arange(n, dtype=float)
-    return 1 / (i[:, None] + i + 1)
+    return 1 / (i[:, None] + i[None] + 1)
 
 
 def invhilbert(n: int):

@@ -163,6 +163,10 @@ def _trend_remover(kind, axis: int):
     raise ValueError(f"Unsupported detrend type: {kind}")
 
 
+def _windowed(frames, win):
+    return frames * cnp.broadcast_to(win, frames.shape)
+
+
 def _sizes(x, window, nperseg, noverlap, nfft):
     """The window, and the lengths of frames, overlaps and transforms."""
     if nperseg is not None:
@@ -180,7 +184,7 @@ def _transform(x, win, remove_trend, nperseg, noverlap, nfft, onesided):
         frames = x[..., None]
     else:
         frames = _frames(x, nperseg, nperseg - noverlap)
-    frames = win * remove_trend(frames)
+    frames = _windowed(remove_trend(frames), win)
     if onesided:
         return cnp.fft.rfft(frames.real, n=nfft)
     return cnp.fft.fft(frames, n=nfft)
@@ -478,7 +482,7 @@ def istft(
         if win.shape[0] != nperseg:
             raise ValueError(f"window must have length of {nperseg}")
     frames = frames.swapaxes(-2, -1) * win.sum()
-    x = _overlap_add(frames * win, step)
+    x = _overlap_add(_windowed(frames, win), step)
     squares = cnp.broadcast_to(win * win, (frames.shape[-2], nperseg))
     norm = _overlap_add(squares, step)
     if boundary:

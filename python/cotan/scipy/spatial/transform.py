@@ -282,7 +282,7 @@ class Rotation(typing.NamedTuple):
     def inv(self):
         """The inverse."""
         return Rotation(
-            self.quat * cnp.array([-1, -1, -1, 1], dtype=self.quat.dtype)
+            cnp.concatenate([-self.quat[..., :3], self.quat[..., 3:]], axis=-1)
         )
 
     def magnitude(self):
