@@ -19,7 +19,7 @@ DEVELOPER = ROOT / os.environ.get("BUILD", "build")
 JOBS = str(os.cpu_count() or 2)
 
 
-def tests_in(sources):
+def declared_in(sources):
     return [
         name
         for source in sorted(sources)
@@ -30,7 +30,7 @@ def tests_in(sources):
 
 
 def names(cpu):
-    return tests_in(
+    return declared_in(
         source
         for source in (ROOT / "tests" / "cpp").glob("*.cpp")
         if source.name.startswith("cpu_") == cpu
@@ -83,7 +83,7 @@ def test_cpu(native, name):
 
 
 @pytest.mark.parametrize(
-    "name", tests_in((ROOT / "tests" / "cpp" / "api").glob("*.cpp"))
+    "name", declared_in((ROOT / "tests" / "cpp" / "api").glob("*.cpp"))
 )
 def test_api(api, name):
     assert "1 run, 0 failed" in run(api, name, timeout=120)

@@ -100,7 +100,8 @@ def differences() -> str:
     _, *paragraphs = DIFFERENCES.read_text().strip().split("\n\n")
     for paragraph in paragraphs:
         reason = [x[2:] for x in paragraph.splitlines() if x.startswith("# ")]
-        cases = [x for x in paragraph.splitlines() if not x.startswith("#")]
+        lines_of = paragraph.splitlines()
+        cases = [x.removeprefix("~ ") for x in lines_of if x[0] != "#"]
         text = " ".join(reason)
         lines.append(_wrapped(text[0].upper() + text[1:] + ":") + "\n")
         lines.append("```\n" + "\n".join(cases) + "\n```\n")
