@@ -1,7 +1,6 @@
 """JAX's conventions, statement by statement; exceptions are listed by name in
 tests/golden/known_differences.txt and must stay true: one that starts to pass
-fails the test until it is taken off the list. One that starts with "~" differs
-in last digits, on some processors."""
+fails the test until it is taken off the list."""
 
 import pathlib
 
@@ -32,10 +31,6 @@ def answers():
 def test_statement(i, answers):
     want, got = WANT[i], answers[i]
     same = statements.same(want, got)
-    if "~ " + want["expr"] in KNOWN:
-        if not same:
-            pytest.skip("a difference of this processor's")
-        return
     if want["expr"] in KNOWN:
         assert not same, f"{want['expr']} agrees now: take it off the list"
         pytest.skip("a known difference")

@@ -100,8 +100,7 @@ def differences() -> str:
     _, *paragraphs = DIFFERENCES.read_text().strip().split("\n\n")
     for paragraph in paragraphs:
         reason = [x[2:] for x in paragraph.splitlines() if x.startswith("# ")]
-        lines_of = paragraph.splitlines()
-        cases = [x.removeprefix("~ ") for x in lines_of if x[0] != "#"]
+        cases = [x for x in paragraph.splitlines() if not x.startswith("#")]
         text = " ".join(reason)
         lines.append(_wrapped(text[0].upper() + text[1:] + ":") + "\n")
         lines.append("```\n" + "\n".join(cases) + "\n```\n")

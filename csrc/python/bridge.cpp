@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "jnp/promote.h"
+#include "python/gil.h"
 
 namespace cotan::python {
 
@@ -19,26 +20,6 @@ PyObject* (*wrap_hook)(ValueObj*) = nullptr;
 ValueObj* (*unwrap_hook)(PyObject*) = nullptr;
 PyObject* error_classes = nullptr;
 int bfloat16_num = -1;  // known once ml_dtypes is loaded
-
-// An owned reference.
-class Object {
- public:
-  explicit Object(PyObject* p) : p_(p) {}
-  ~Object() { Py_XDECREF(p_); }
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  PyObject* get() const { return p_; }
-  PyObject* release() { return std::exchange(p_, nullptr); }
-  explicit operator bool() const { return p_; }
-
- private:
-  PyObject* p_;
-};
-
-PyObject* checked(PyObject* p) {
-  if (!p) throw PythonError();
-  return p;
-}
 
 PyObject* exception_class(ErrorKind kind) {
   static constexpr const char* names[] = {"type",
@@ -85,16 +66,10 @@ PyObject* exception_class(ErrorKind kind) {
 }  // namespace
 
 namespace {
-void drop_object(void* owner) {
-  // What static destructors free outlives Python: nothing to give back to.
-  if (!Py_IsInitialized()) return;
-  PyGILState_STATE state = PyGILState_Ensure();
-  Py_DECREF(static_cast<PyObject*>(owner));
-  PyGILState_Release(state);
-}
+void drop_object(void* owner) { drop(static_cast<PyObject*>(owner)); }
 std::shared_ptr<PyObject> shared(PyObject* p) {
   return {p, [](PyObject* o) {
-            if (o) drop_object(o);
+            if (o) drop(o);
           }};
 }
 }  // namespace
@@ -155,7 +130,7 @@ Value from_int(PyObject* x) {
   bool fits =
       !overflow && (t == DType::i64 || (v >= INT32_MIN && v <= INT32_MAX));
   if (!fits) {
-    Object text(checked(PyObject_Str(x)));
+    Owned text(checked(PyObject_Str(x)));
     throw_error(ErrorKind::overflow,
                 cat("Python int ", PyUnicode_AsUTF8(text.get()),
                     " too large to convert to ", dtype_name(t)));
@@ -167,7 +142,7 @@ Value protocol_value(PyObject* x) {
   for (const char* name : {"__cotan_array__", "__jax_array__"}) {
     if (!PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(x)), name))
       continue;
-    Object r(checked(PyObject_CallMethod(x, name, nullptr)));
+    Owned r(checked(PyObject_CallMethod(x, name, nullptr)));
     return value_from_python(r.get());
   }
   return nullptr;
@@ -191,7 +166,7 @@ Value value_from_python(PyObject* x, const char* what, int position,
     return scalar_value(Literal::from_int(DType::bool_, x == Py_True));
   // NumPy's float64 and complex128 are subclasses of Python's: they go first.
   if (PyArray_IsScalar(x, Generic)) {
-    Object a(checked(PyArray_FromScalar(x, nullptr)));
+    Owned a(checked(PyArray_FromScalar(x, nullptr)));
     return value_from_numpy(a.get(), false);
   }
   if (PyFloat_Check(x))
@@ -204,7 +179,7 @@ Value value_from_python(PyObject* x, const char* what, int position,
   }
   if (PyArray_Check(x)) return value_from_numpy(x, borrow);
   if (Value v = protocol_value(x)) return v;
-  Object type(checked(PyObject_Str(reinterpret_cast<PyObject*>(Py_TYPE(x)))));
+  Owned type(checked(PyObject_Str(reinterpret_cast<PyObject*>(Py_TYPE(x)))));
   std::string at = position >= 0 ? cat(" at position ", position) : "";
   throw_type(what, " requires ndarray or scalar arguments, got ",
              PyUnicode_AsUTF8(type.get()), at, ".");
@@ -243,8 +218,8 @@ constexpr NumpyType kTypes[] = {
 
 int bfloat16_type_num() {
   if (bfloat16_num < 0) {
-    Object module(checked(PyImport_ImportModule("ml_dtypes")));
-    Object type(checked(PyObject_GetAttrString(module.get(), "bfloat16")));
+    Owned module(checked(PyImport_ImportModule("ml_dtypes")));
+    Owned type(checked(PyObject_GetAttrString(module.get(), "bfloat16")));
     PyArray_Descr* d = nullptr;
     if (!PyArray_DescrConverter(type.get(), &d)) throw PythonError();
     bfloat16_num = d->type_num;
@@ -258,7 +233,7 @@ int bfloat16_type_num() {
 PyObject* float0_descr() {
   static PyObject* descr = nullptr;
   if (!descr) {
-    Object spec(checked(Py_BuildValue("[(ss)]", "float0", "V0")));
+    Owned spec(checked(Py_BuildValue("[(ss)]", "float0", "V0")));
     PyArray_Descr* d = nullptr;
     if (!PyArray_DescrConverter(spec.get(), &d)) throw PythonError();
     descr = reinterpret_cast<PyObject*>(d);
@@ -305,13 +280,13 @@ DType dtype_from_python(PyObject* x) {
   }
   PyArray_Descr* d = nullptr;
   // Scalar classes of cotan.numpy carry their dtype.
-  Object own(PyObject_GetAttrString(x, "dtype"));
+  Owned own(PyObject_GetAttrString(x, "dtype"));
   if (!own) PyErr_Clear();
   bool use_own = own && PyArray_DescrCheck(own.get());
   if (!PyArray_DescrConverter(use_own ? own.get() : x, &d)) throw PythonError();
-  Object keep(reinterpret_cast<PyObject*>(d));
+  Owned keep(reinterpret_cast<PyObject*>(d));
   if (!dtype_from_descr(d, &t)) {
-    Object text(checked(PyObject_Str(keep.get())));
+    Owned text(checked(PyObject_Str(keep.get())));
     throw_type("dtype ", PyUnicode_AsUTF8(text.get()),
                " is not a valid array type; only arrays of numeric types are "
                "supported.");
@@ -328,7 +303,7 @@ Value numpy_value(PyObject* x, size_t share_from, bool* copied) {
   auto* a = reinterpret_cast<PyArrayObject*>(x);
   DType from;
   if (!dtype_from_descr(PyArray_DESCR(a), &from)) {
-    Object text(
+    Owned text(
         checked(PyObject_Str(reinterpret_cast<PyObject*>(PyArray_DESCR(a)))));
     throw_type("Dtype ", PyUnicode_AsUTF8(text.get()),
                " is not a valid array type. Only arrays of numeric types are "
@@ -339,7 +314,7 @@ Value numpy_value(PyObject* x, size_t share_from, bool* copied) {
             Shape(PyArray_DIMS(a), PyArray_DIMS(a) + PyArray_NDIM(a))};
   auto* descr = reinterpret_cast<PyArray_Descr*>(numpy_dtype(to));
   // Aligned, native, C-contiguous and of the target type; copies if not.
-  Object dense(checked(PyArray_FromArray(
+  Owned dense(checked(PyArray_FromArray(
       a, descr,
       NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_FORCECAST)));
   auto* d = reinterpret_cast<PyArrayObject*>(dense.get());
@@ -379,10 +354,10 @@ PyObject* numpy_view(const Value& v) {
     throw_not_implemented("[numpy] reading device memory directly");
   const Shape& shape = v.shape();
   auto* descr = reinterpret_cast<PyArray_Descr*>(numpy_dtype(v.dtype()));
-  Object a(checked(PyArray_NewFromDescr(&PyArray_Type, descr, int(shape.size()),
-                                        const_cast<npy_intp*>(shape.data()),
-                                        nullptr, const_cast<void*>(data),
-                                        NPY_ARRAY_CARRAY_RO, nullptr)));
+  Owned a(checked(PyArray_NewFromDescr(&PyArray_Type, descr, int(shape.size()),
+                                       const_cast<npy_intp*>(shape.data()),
+                                       nullptr, const_cast<void*>(data),
+                                       NPY_ARRAY_CARRAY_RO, nullptr)));
   Value keep = v;
   ValueObj* owned = keep.detach();
   PyObject* capsule = PyCapsule_New(owned, "cotan.value", drop_value);
@@ -419,13 +394,9 @@ class PythonCallable final : public Callable {
   explicit PythonCallable(PyObject* f) : f_(f) { Py_INCREF(f); }
   ~PythonCallable() override { drop_object(f_); }
   Values call(std::span<const Value> args) const override {
-    PyGILState_STATE state = PyGILState_Ensure();
-    struct Release {
-      PyGILState_STATE s;
-      ~Release() { PyGILState_Release(s); }
-    } release{state};
-    Object list(list_from_values(args));
-    Object out(checked(PyObject_CallOneArg(f_, list.get())));
+    Gil gil;
+    Owned list(list_from_values(args));
+    Owned out(checked(PyObject_CallOneArg(f_, list.get())));
     return values_from_sequence(out.get());
   }
   bool equals(const Opaque& o) const override {
@@ -434,7 +405,7 @@ class PythonCallable final : public Callable {
   }
   uint64_t hash() const override { return reinterpret_cast<uint64_t>(f_); }
   std::string describe() const override {
-    Object name(PyObject_GetAttrString(f_, "__name__"));
+    Owned name(PyObject_GetAttrString(f_, "__name__"));
     if (name && PyUnicode_Check(name.get()))
       return PyUnicode_AsUTF8(name.get());
     PyErr_Clear();
@@ -450,14 +421,14 @@ class PythonCallable final : public Callable {
 CallableRef python_callable(PyObject* f) { return make_ref<PythonCallable>(f); }
 
 PyObject* list_from_values(std::span<const Value> values) {
-  Object list(checked(PyList_New(Py_ssize_t(values.size()))));
+  Owned list(checked(PyList_New(Py_ssize_t(values.size()))));
   for (size_t i = 0; i < values.size(); ++i)
     PyList_SET_ITEM(list.get(), Py_ssize_t(i), wrap_value(values[i]));
   return list.release();
 }
 
 Values values_from_sequence(PyObject* sequence) {
-  Object fast(checked(PySequence_Fast(sequence, "expected a sequence")));
+  Owned fast(checked(PySequence_Fast(sequence, "expected a sequence")));
   Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.get());
   Values out;
   for (Py_ssize_t i = 0; i < n; ++i) {
@@ -478,11 +449,10 @@ class PythonSource final : public SourceInfo {
   PythonSource(PyCodeObject* code, int lasti) : code_(code), lasti_(lasti) {}
   ~PythonSource() override { drop_object(code_); }
   std::string describe() const override {
-    PyGILState_STATE state = PyGILState_Ensure();
+    Gil gil;
     int line = PyCode_Addr2Line(code_, lasti_);
     std::string out = cat(PyUnicode_AsUTF8(code_->co_filename), ":", line, " (",
                           PyUnicode_AsUTF8(code_->co_name), ")");
-    PyGILState_Release(state);
     return out;
   }
 

@@ -30,6 +30,7 @@ class Owned {
   Owned& operator=(const Owned&) = delete;
   PyObject* get() const { return p_; }
   PyObject* release() { return std::exchange(p_, nullptr); }
+  explicit operator bool() const { return p_; }
 
  private:
   PyObject* p_;

@@ -2,6 +2,7 @@
 
 #include "api/backend.h"
 #include "jnp/ufuncs.h"
+#include "python/gil.h"
 #include "runtime/runtime.h"
 
 namespace cotan::python {
@@ -122,10 +123,8 @@ void take_gil(void* state) {
 }
 // A pending Ctrl-C; its KeyboardInterrupt stays set for the caller.
 int pending_signal() {
-  PyGILState_STATE state = PyGILState_Ensure();
-  int pending = PyErr_CheckSignals();
-  PyGILState_Release(state);
-  return pending;
+  Gil gil;
+  return PyErr_CheckSignals();
 }
 bool compile_interrupted() { return pending_signal() != 0; }
 

@@ -248,20 +248,23 @@ class Primitive:
                 f"{len(t_out)} tangents"
             )
         return out, [
-            self._tangent(t, x) for t, x in zip(t_out, out, strict=True)
+            self._checked(
+                t, _dispatch.aval_of(x), "jvp rule gave a tangent", "a primal"
+            )
+            for t, x in zip(t_out, out, strict=True)
         ]
 
-    def _tangent(self, t, primal):
-        if is_zero(t):
+    def _checked(self, x, want, given, of):
+        """What a rule gave, of the type it must have; None if it is zero."""
+        if is_zero(x):
             return None
-        t = _dispatch.to_array(t)
-        want, got = _dispatch.aval_of(primal), _dispatch.aval_of(t)
+        x = _dispatch.to_array(x)
+        got = _dispatch.aval_of(x)
         if got[:2] != want[:2]:
             raise TypeError(
-                f"[{self.name}] the jvp rule gave a tangent {_text(got)} of a "
-                f"primal {_text(want)}"
+                f"[{self.name}] the {given} {_text(got)} of {of} {_text(want)}"
             )
-        return t
+        return x
 
     def _apply_transpose(self, cts, values, types, params):
         rule = self.rules.transpose
@@ -276,7 +279,7 @@ class Primitive:
             UndefinedPrimal(shaped_array(t)) if lin else x
             for x, t, lin in zip(values, types, linear, strict=True)
         ]
-        known = [shaped_array(t) for t in self._linear_out(args, types, params)]
+        known = [shaped_array(t) for t in self._apply_type(types, params)]
         cts = [
             Zero(t) if c is None else c for c, t in zip(cts, known, strict=True)
         ]
@@ -291,25 +294,11 @@ class Primitive:
                 f"of {len(args)} operands"
             )
         return [
-            self._cotangent(c, t) if lin else None
+            self._checked(c, t, "transpose rule gave a cotangent", "an operand")
+            if lin
+            else None
             for c, t, lin in zip(out, types, linear, strict=True)
         ]
-
-    def _linear_out(self, args, types, params):
-        del args
-        return self._apply_type(types, params)
-
-    def _cotangent(self, c, want):
-        if is_zero(c):
-            return None
-        c = _dispatch.to_array(c)
-        got = _dispatch.aval_of(c)
-        if got[:2] != want[:2]:
-            raise TypeError(
-                f"[{self.name}] the transpose rule gave a cotangent "
-                f"{_text(got)} of an operand {_text(want)}"
-            )
-        return c
 
     def _apply_batch(self, values, dims, size, params):
         rule, takes_axis = self.rules.batch, self.rules.batch_takes_axis
