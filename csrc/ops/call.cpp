@@ -93,24 +93,8 @@ Linearized call_linearize(const LinearizeArgs& a) {
 
 Values call_transpose(const TransposeArgs& a) {
   const CallParams& p = P(a.params);
-  // Known operands come first: residuals by construction, or found here for
-  // a call that a user transposes.
-  size_t n = 0;
-  while (n < a.x.size() && a.x[n]) ++n;
-  for (size_t i = n; i < a.x.size(); ++i)
-    if (a.x[i])
-      throw_not_implemented(
-          "[transpose] primitive 'jit': a known operand "
-          "follows a linear one");
-  TracedGraph t = transpose_jaxpr(p.jaxpr, n);
-  Values args(a.x.begin(), a.x.begin() + n);
-  Avals out = p.jaxpr->out_avals();
-  for (size_t i = 0; i < a.ct.size(); ++i)
-    args.push_back(a.ct[i] ? a.ct[i] : zeros_of(out[i]));
-  Values ct = bind_call(t, args, p.name);
-  Values result(n);
-  result.append(ct.begin(), ct.end());
-  return result;
+  TransposedCall t = transposed_call(p.jaxpr, a);
+  return t.spread(bind_call(t.graph, t.operands, p.name), a.x.size());
 }
 
 Batched call_batch(const BatchArgs& a) {

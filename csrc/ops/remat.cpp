@@ -184,29 +184,8 @@ Linearized remat_linearize(const LinearizeArgs& a) {
 
 Values remat_transpose(const TransposeArgs& a) {
   const RematParams& p = P(a.params);
-  std::vector<NewInput> order;
-  std::vector<size_t> linear, outs;
-  Values x;
-  for (size_t i = 0; i < a.x.size(); ++i) {
-    if (!a.x[i]) {
-      linear.push_back(i);
-      continue;
-    }
-    order.push_back({int64_t(i), {}});
-    x.push_back(a.x[i]);
-  }
-  for (size_t i : linear) order.push_back({int64_t(i), {}});
-  size_t known = x.size();
-  for (size_t i = 0; i < a.ct.size(); ++i)
-    if (a.ct[i]) {
-      outs.push_back(i);
-      x.push_back(a.ct[i]);
-    }
-  TracedGraph back = transpose_jaxpr(rearranged(*p.jaxpr, order, outs), known);
-  Values ct = bind_remat(back, x, p);
-  Values result(a.x.size());
-  for (size_t k = 0; k < linear.size(); ++k) result[linear[k]] = ct[k];
-  return result;
+  TransposedCall t = transposed_call(p.jaxpr, a);
+  return t.spread(bind_remat(t.graph, t.operands, p), a.x.size());
 }
 
 Batched remat_batch(const BatchArgs& a) {

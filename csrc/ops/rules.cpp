@@ -325,4 +325,36 @@ Dual first_operand_jvp(const JvpArgs& a) {
   return {std::move(primals), bind_all(a.self, x, a.params)};
 }
 
+TransposedCall transposed_call(const JaxprRef& j, const TransposeArgs& a) {
+  TransposedCall r;
+  std::vector<NewInput> order;
+  std::vector<size_t> outs;
+  for (size_t i = 0; i < a.x.size(); ++i) {
+    if (!a.x[i]) {
+      r.linear.push_back(i);
+      continue;
+    }
+    order.push_back({int64_t(i), {}});
+    r.operands.push_back(a.x[i]);
+  }
+  size_t known = r.operands.size();
+  for (size_t i : r.linear) order.push_back({int64_t(i), {}});
+  for (size_t i = 0; i < a.ct.size(); ++i)
+    if (a.ct[i]) {
+      outs.push_back(i);
+      r.operands.push_back(a.ct[i]);
+    }
+  // Residuals come first and all cotangents are there, as a rule.
+  bool same = outs.size() == a.ct.size();
+  for (size_t i = 0; i < order.size(); ++i) same &= order[i].from == int64_t(i);
+  r.graph = transpose_jaxpr(same ? j : rearranged(*j, order, outs), known);
+  return r;
+}
+
+Values TransposedCall::spread(const Values& ct, size_t size) const {
+  Values out(size);
+  for (size_t k = 0; k < linear.size(); ++k) out[linear[k]] = ct[k];
+  return out;
+}
+
 }  // namespace cotan::ops

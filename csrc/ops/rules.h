@@ -94,6 +94,17 @@ inline void require_known(const TransposeArgs& a, size_t i) {
                "have a transpose");
 }
 
+// For operations that call a jaxpr: its transpose in the operands that are not
+// known, whatever their order, for the cotangents that there are.
+struct TransposedCall {
+  TracedGraph graph;
+  Values operands;  // of the graph, after its constants
+  std::vector<size_t> linear;
+  // One cotangent per operand of the call, from those of the linear ones.
+  Values spread(const Values& ct, size_t size) const;
+};
+TransposedCall transposed_call(const JaxprRef& j, const TransposeArgs& a);
+
 // Makes a Values of one.
 inline Values one(Value v) { return {std::move(v)}; }
 

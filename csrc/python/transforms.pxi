@@ -27,6 +27,9 @@ cdef extern from "python/transforms.h" namespace "cotan::python":
     cppclass VjpObj "cotan::Vjp":
         VjpObj()
         Values primals
+        JaxprRef tangent
+        Values residuals
+        vector[cbool] nonzero
     VjpObj flat_vjp(PyObject* f, const Values&, const vector[cbool]&) \
         except +translate_exception
     Values run_pullback(const VjpObj&, const Values&) \
@@ -36,6 +39,7 @@ cdef extern from "python/transforms.h" namespace "cotan::python":
         Values primals
         JaxprRef tangent
         Values residuals
+        vector[cbool] nonzero_out
     LinearizationObj flat_linearize(PyObject* f, const Values&) \
         except +translate_exception
     Values run_linear(const LinearizationObj&, const Values&) \
@@ -208,45 +212,86 @@ cdef class Pullback:
     """Maps output cotangents (None: zero) to argument cotangents."""
     cdef VjpObj vjp
 
-    def __call__(self, cts):
-        return arrays_of(run_pullback(self.vjp, values_of(cts)))
+    def __call__(self, cts, residuals):
+        cdef VjpObj vjp = self.vjp
+        vjp.residuals = values_of(residuals)
+        return arrays_of(run_pullback(vjp, values_of(cts)))
+
+    def take_residuals(self):
+        """The values that the call needs; this object keeps none."""
+        residuals = arrays_of(self.vjp.residuals)
+        self.vjp.residuals = Values()
+        self.vjp.primals = Values()
+        return residuals
+
+    def __eq__(self, other):
+        return (isinstance(other, Pullback)
+                and self.vjp.nonzero == (<Pullback>other).vjp.nonzero
+                and jaxpr_equal(self.vjp.tangent.get()[0],
+                                (<Pullback>other).vjp.tangent.get()[0]))
+
+    def __hash__(self):
+        return <Py_ssize_t>jaxpr_hash(self.vjp.tangent.get()[0])
 
 
 def vjp_flat(f, primals, nonzero):
-    """(outputs, Pullback)."""
+    """(outputs, Pullback, the residuals that its calls take)."""
     cdef vector[cbool] flags
     for nz in nonzero:
         flags.push_back(nz)
     cdef Pullback p = Pullback.__new__(Pullback)
     p.vjp = flat_vjp(<PyObject*>f, values_of(primals), flags)
-    return arrays_of(p.vjp.primals), p
+    out = arrays_of(p.vjp.primals)
+    return out, p, p.take_residuals()
 
 
 cdef class LinearFunction:
     """The linear map that linearize gives: tangents to tangents."""
     cdef LinearizationObj lin
 
-    def __call__(self, tangents):
-        return arrays_of(run_linear(self.lin, values_of(tangents)))
+    def __call__(self, tangents, residuals):
+        cdef LinearizationObj lin = self.lin
+        lin.residuals = values_of(residuals)
+        return arrays_of(run_linear(lin, values_of(tangents)))
 
-    @property
-    def jaxpr(self):
+    def take_residuals(self):
+        """The values that the call needs; this object keeps none."""
+        residuals = arrays_of(self.lin.residuals)
+        self.lin.residuals = Values()
+        self.lin.primals = Values()
+        return residuals
+
+    def jaxpr(self, residuals):
         cdef ClosedJaxpr j = ClosedJaxpr.__new__(ClosedJaxpr)
         j.graph.jaxpr = self.lin.tangent
-        j.graph.consts = self.lin.residuals
+        j.graph.consts = values_of(residuals)
         return j
+
+    def __eq__(self, other):
+        return (isinstance(other, LinearFunction)
+                and self.lin.nonzero_out
+                == (<LinearFunction>other).lin.nonzero_out
+                and jaxpr_equal(self.lin.tangent.get()[0],
+                                (<LinearFunction>other).lin.tangent.get()[0]))
+
+    def __hash__(self):
+        return <Py_ssize_t>jaxpr_hash(self.lin.tangent.get()[0])
 
 
 def linearize_flat(f, primals):
     cdef LinearFunction l = LinearFunction.__new__(LinearFunction)
     l.lin = flat_linearize(<PyObject*>f, values_of(primals))
-    return arrays_of(l.lin.primals), l
+    out = arrays_of(l.lin.primals)
+    return out, l, l.take_residuals()
 
 
-def transpose_flat(ClosedJaxpr linear, cts):
-    """Cotangents of the arguments of a linear jaxpr; None is zero."""
+def transpose_flat(ClosedJaxpr linear, cts, consts=None):
+    """Cotangents of the arguments of a linear jaxpr; None is zero. `consts`
+    replaces the values that the function closed over."""
+    if consts is None:
+        consts = linear.consts
     return arrays_of(run_transpose(linear.graph.jaxpr.get()[0],
-                                   linear.graph.consts, values_of(cts)))
+                                   values_of(consts), values_of(cts)))
 
 
 def vmap_flat(f, args, dims, int64_t size):

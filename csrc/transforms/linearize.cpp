@@ -162,7 +162,10 @@ Values backward_pass(const Jaxpr& j, std::span<const Value> known,
     for (Atom a : e.in) {
       x.push_back(read(a));
       avals.push_back(j.aval(a));
-      if (!x.back() && !is_inexact(avals.back().dtype))
+      // linear_transpose also takes functions from integers to integers.
+      bool whole =
+          is_int(avals.back().dtype) && is_int(j.avals[size_t(e.out[0])].dtype);
+      if (!x.back() && !is_inexact(avals.back().dtype) && !whole)
         throw_type("[", e.prim->name, "] operand ", avals.size() - 1, " (",
                    avals.back(), ") is not a number to differentiate by: a ",
                    "linear function has inexact arguments");

@@ -139,7 +139,7 @@ def test_trees_of_results():
 
     _, pull = cotan.vjp(f, 1.0)
     agree(pull({"s": 1.0, "n": [1.0, None]})[0], np.cos(1.0) + 2)
-    with pytest.raises(ValueError, match="structure of the cotangent"):
+    with pytest.raises(ValueError, match="unexpected tree structure"):
         pull({"s": 1.0})
     jac = cotan.jacrev(f)(1.0)
     agree(jac["n"][0], 2.0)

@@ -15,8 +15,18 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes
 from cotan._src import avals
 from cotan._src.avals import ShapeDtypeStruct  # noqa: F401
+from cotan._src.linear import (
+    LinearRule,
+    TransposeRule,
+    VjpFunction,
+    VjpRule,
+    check_transposable,
+    checked_tangent,
+    fill_cotangents,
+)
 from cotan._tree_prefix import flatten_axes
 from cotan.tree_util import (
+    Partial,
     keystr,
     tree_flatten,
     tree_flatten_with_path,
@@ -184,11 +194,11 @@ def value_and_grad(
             _check_grad_input(leaf, holomorphic, allow_int)
         leaves, in_tree = tree_flatten((dyn, {}))
         flat = _Flat(partial_f, in_tree, has_aux)
-        out, pullback = _vjp_leaves(flat, leaves, "grad")
+        out, pullback, residuals = _vjp_leaves(flat, leaves, "grad")
         value = tree_unflatten(flat.out_tree, out)
         _check_scalar(value, holomorphic)
-        one = _ones_like(out[0])
-        cts = _fill_cotangents(pullback([one]), leaves)
+        cts = [_ones_like(out[0]), *[None] * flat.num_aux]
+        cts = fill_cotangents(pullback(cts, residuals), leaves)
         g, _ = tree_unflatten(in_tree, cts)
         g = g[0] if single else g
         return ((value, flat.aux) if has_aux else value), g
@@ -279,28 +289,11 @@ def _ones_like(x):
 
 
 def _vjp_leaves(flat, leaves, what):
+    """(outputs, pullback, its residuals)."""
     primals = _to_arrays(leaves, what)
     nonzero = [dtypes.issubdtype(x.dtype, np.inexact) for x in primals]
-    out, pullback = _dispatch.vjp_flat(flat, primals, nonzero)
-    if flat.num_aux:
-        no_aux = [None] * flat.num_aux
-        return flat.split(out), lambda cts: pullback([*cts, *no_aux])
-    return flat.split(out), pullback
-
-
-def _fill_cotangents(cts, leaves):
-    """Zeros where nothing flowed, float0 for what is not differentiable."""
-    out = []
-    for ct, x in zip(cts, leaves, strict=True):
-        if ct is not None:
-            out.append(ct)
-            continue
-        dtype, shape, weak = avals.leaf_aval(x)
-        if dtypes.issubdtype(dtype, np.inexact):
-            out.append(_core.full(shape, 0, dtype, weak))
-        else:
-            out.append(np.zeros(shape, dtypes.float0))
-    return out
+    out, pullback, residuals = _dispatch.vjp_flat(flat, primals, nonzero)
+    return flat.split(out), pullback, residuals
 
 
 def vjp(fun: Callable, *primals, has_aux: bool = False, reduce_axes=()):
@@ -314,72 +307,19 @@ def vjp(fun: Callable, *primals, has_aux: bool = False, reduce_axes=()):
     _check_callable(fun)
     leaves, in_tree = tree_flatten((primals, {}))
     flat = _Flat(fun, in_tree, has_aux)
-    out, pullback = _vjp_leaves(flat, leaves, "vjp")
-    shapes = [avals.leaf_aval(x) for x in leaves]
-    pull = VjpFunction(pullback, in_tree, flat.out_tree, out, shapes)
+    out, pullback, residuals = _vjp_leaves(flat, leaves, "vjp")
+    rule = VjpRule(
+        pullback,
+        in_tree,
+        flat.out_tree,
+        tuple(avals.leaf_aval(x) for x in leaves),
+        tuple(avals.leaf_aval(x) for x in out),
+        flat.num_aux,
+        _name_of(fun),
+    )
     value = tree_unflatten(flat.out_tree, out)
+    pull = VjpFunction(rule, residuals)
     return (value, pull, flat.aux) if has_aux else (value, pull)
-
-
-class VjpFunction:
-    """What `vjp` returns: maps an output cotangent to argument cotangents."""
-
-    def __init__(self, pullback, in_tree, out_tree, outs, in_avals):
-        self._pullback, self._in_tree = pullback, in_tree
-        self._out_tree, self._in_avals = out_tree, in_avals
-        self._out_avals = [avals.leaf_aval(x) for x in outs]
-
-    def __call__(self, ct):
-        flat, tree = tree_flatten(ct)
-        if tree != self._out_tree:
-            raise ValueError(
-                "The structure of the cotangent passed to the vjp function "
-                f"does not match the output: expected {self._out_tree}, got "
-                f"{tree}"
-            )
-        cts = [
-            _checked_tangent(x, a, "vjp", "cotangent")
-            for x, a in zip(flat, self._out_avals, strict=True)
-        ]
-        structs = [avals.struct(a) for a in self._in_avals]
-        out = _fill_cotangents(self._pullback(cts), structs)
-        return tree_unflatten(self._in_tree, out)[0]
-
-
-def _is_float0(x):
-    return getattr(x, "dtype", None) == dtypes.float0
-
-
-def _checked_tangent(x, aval, what, kind):
-    """x as a tangent for a primal of this aval; None for float0."""
-    dtype, shape, _ = aval
-    if not dtypes.issubdtype(dtype, np.inexact):
-        if not _is_float0(x):
-            raise TypeError(
-                f"primal and {kind} arguments to {what} do not match; dtypes "
-                f"must be equal, or in the case of int/bool primal dtype the "
-                f"{kind} dtype must be float0. Got primal dtype {dtype} and "
-                f"{kind} dtype {avals.leaf_aval(x)[0]}."
-            )
-        return None
-    if _is_float0(x):
-        raise TypeError(
-            f"primal and {kind} arguments to {what} do not match: got a "
-            f"float0 {kind} for a primal of dtype {dtype.name}"
-        )
-    t_dtype, t_shape, _ = avals.leaf_aval(x)
-    if t_dtype != dtype:
-        raise TypeError(
-            f"primal and {kind} arguments to {what} do not match; dtypes must "
-            f"be equal. Got primal dtype {dtype.name} and {kind} dtype "
-            f"{t_dtype.name}."
-        )
-    if t_shape != shape:
-        raise ValueError(
-            f"{what} called with different primal and {kind} shapes; got "
-            f"primal shape {shape} and {kind} shape as {t_shape}"
-        )
-    return _dispatch.to_array(x)
 
 
 # ---- forward mode
@@ -407,13 +347,13 @@ def jvp(fun: Callable, primals, tangents, has_aux: bool = False):
         )
     primal_arrays = _to_arrays(leaves, "jvp")
     ts = [
-        _checked_tangent(t, avals.leaf_aval(x), "jvp", "tangent")
+        checked_tangent(t, avals.leaf_aval(x), "jvp", "tangent")
         for x, t in zip(primal_arrays, t_leaves, strict=True)
     ]
     flat = _Flat(fun, in_tree, has_aux)
     out, out_ts = _dispatch.jvp_flat(flat, primal_arrays, ts)
     out = flat.split(out)
-    out_ts = _fill_cotangents(out_ts[: len(out)], out)
+    out_ts = fill_cotangents(out_ts[: len(out)], out)
     result = (
         tree_unflatten(flat.out_tree, out),
         tree_unflatten(flat.out_tree, out_ts),
@@ -428,25 +368,17 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
     leaves, in_tree = tree_flatten((primals, {}))
     arrays = _to_arrays(leaves, "linearize")
     flat = _Flat(fun, in_tree, has_aux)
-    out, linear = _dispatch.linearize_flat(flat, arrays)
+    out, linear, residuals = _dispatch.linearize_flat(flat, arrays)
     out = flat.split(out)
-    in_avals = [avals.leaf_aval(x) for x in arrays]
-
-    def f_jvp(*tangents):
-        t_leaves, t_tree = tree_flatten((tangents, {}))
-        if t_tree != in_tree:
-            raise TypeError(
-                "linearized function called on tangents of another structure "
-                f"than the primals: expected {in_tree}, got {t_tree}"
-            )
-        ts = [
-            _checked_tangent(t, a, "linearized function", "tangent")
-            for t, a in zip(t_leaves, in_avals, strict=True)
-        ]
-        out_ts = linear([t for t in ts if t is not None])[: len(out)]
-        return tree_unflatten(flat.out_tree, _fill_cotangents(out_ts, out))
-
-    f_jvp.jaxpr = linear.jaxpr
+    rule = LinearRule(
+        linear,
+        in_tree,
+        flat.out_tree,
+        tuple(avals.leaf_aval(x) for x in arrays),
+        tuple(avals.leaf_aval(x) for x in out),
+    )
+    f_jvp = Partial(rule, *residuals)
+    f_jvp.jaxpr = linear.jaxpr(residuals)
     value = tree_unflatten(flat.out_tree, out)
     return (value, f_jvp, flat.aux) if has_aux else (value, f_jvp)
 
@@ -454,37 +386,17 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
 def linear_transpose(fun: Callable, *primals, reduce_axes=()) -> Callable:
     """The transpose of a function that is linear in all its arguments.
 
-    `primals` give shapes and dtypes only (ShapeDtypeStructs are fine).
+    `primals` give shapes and dtypes only (ShapeDtypeStructs are fine). All
+    inputs and outputs are inexact, or all are integers.
     """
     del reduce_axes
     leaves, in_tree = tree_flatten((primals, {}))
-    in_avals = [avals.leaf_aval(x) for x in leaves]
+    in_avals = tuple(avals.leaf_aval(x) for x in leaves)
     flat = _Flat(fun, in_tree)
     jaxpr = _dispatch.trace_flat(flat, in_avals)
-    out_avals = jaxpr.out_types
-
-    def transposed(ct):
-        cts, tree = tree_flatten(ct)
-        if tree != flat.out_tree:
-            raise TypeError(
-                "cotangent tree does not match function output: expected "
-                f"{flat.out_tree}, got {tree}"
-            )
-        for x, (dtype, shape, _) in zip(cts, out_avals, strict=True):
-            got = avals.leaf_aval(x)
-            if (got[0], got[1]) != (dtype, shape):
-                raise TypeError(
-                    "linear_transpose: cotangent type does not match function "
-                    f"output: expected {dtype}{list(shape)}, got "
-                    f"{got[0]}{list(got[1])}"
-                )
-        out = _dispatch.transpose_flat(
-            jaxpr, [_dispatch.to_array(x) for x in cts]
-        )
-        structs = [avals.struct(a) for a in in_avals]
-        return tree_unflatten(in_tree, _fill_cotangents(out, structs))[0]
-
-    return transposed
+    check_transposable(in_avals, jaxpr.out_types)
+    rule = TransposeRule(jaxpr, in_tree, flat.out_tree, in_avals)
+    return Partial(rule, *jaxpr.consts)
 
 
 # ---- vmap

@@ -252,8 +252,8 @@ def saved_residuals(fun: Callable, *args, **kwargs):
         a, k = tree_unflatten(tree, leaves)
         return [_dispatch.to_array(x) for x in tree_flatten(fun(*a, **k))[0]]
 
-    _, linear = _dispatch.linearize_flat(flat, values)
+    _, _, residuals = _dispatch.linearize_flat(flat, values)
     return [
         (jaxprs.shaped_array(_dispatch.aval_of(x)), "residual")
-        for x in linear.jaxpr.consts
+        for x in residuals
     ]
