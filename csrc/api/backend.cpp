@@ -176,6 +176,7 @@ Ref<JitProgram> control_program(const Primitive& p, const Params& params,
 
 void clear_control_programs() {
   decltype(ControlTable::programs) dying;  // may run Python code: unlocked
+  Blocking blocking(true);                 // as in control_program
   std::lock_guard lock(control_table().mutex);
   dying.swap(control_table().programs);
 }
