@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/passes.h"
+#include "passes/relayout.h"
 
 namespace cotan {
 
@@ -73,6 +74,7 @@ PlannedControl<LoopStep> plan_loop(const Control& c,
     std::vector<bool> invariant(body->in.size(), false);
     std::fill_n(invariant.begin(), c.body_consts, true);
     Hoisted h = hoist_invariants(*body, invariant, true);
+    relayout_weights(h, body, invariant);
     if (h.prologue) {
       s.prologue = plan_program(h.prologue, plain);
       body = h.body;

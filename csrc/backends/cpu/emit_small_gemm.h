@@ -8,6 +8,9 @@
 namespace cotan::cpu {
 
 bool is_small_gemm(const Gemm& g);
+// A column is computed as a row: lanes run along what is not summed over.
+bool is_small_column(const Gemm& g);
+Gemm swapped_sides(const Gemm& g);
 
 struct SmallGemmArgs {
   const Gemm& gemm;
@@ -17,7 +20,9 @@ struct SmallGemmArgs {
   std::span<const int64_t> meta;       // of the epilogue
   std::vector<llvm::Value*> operands;  // of the epilogue
 };
-// Every element is one chain of fma in ascending k, as in the large kernels.
+// Every element is one chain of fma in ascending k, as in the large kernels;
+// where the result is a few vectors up to four chains or, if only the rows of
+// the right side are dense, one for each lane.
 void emit_small_gemm(Builder& b, const TargetSpec& target,
                      const SmallGemmArgs& args);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "backends/cpu/compile_stats.h"
+#include "backends/cpu/emit_epilogue.h"
 #include "backends/cpu/emit_small_gemm.h"
 #include "backends/cpu/kernel_emitter.h"
 #include "base/error.h"
@@ -351,7 +352,16 @@ class ProgramEmitter {
                              address(s.rhs), address(out), args}));
   }
 
-  void inline_gemm(const GemmStep& s) {
+  void inline_gemm(const GemmStep& step) {
+    GemmStep s = step;
+    if (is_small_column(s.gemm)) {
+      s.gemm = swapped_sides(s.gemm);
+      std::swap(s.lhs, s.rhs);
+      if (s.epilogue) {
+        s.epilogue = swap_product_axes(*s.epilogue);
+        s.meta = meta_values(*s.epilogue);
+      }
+    }
     SmallGemmArgs args{.gemm = s.gemm,
                        .lhs = address(s.lhs),
                        .rhs = address(s.rhs),
