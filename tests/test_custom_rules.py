@@ -178,8 +178,10 @@ def test_wrong_jvp_rules(rule, text):
             lambda x: (x, None),
             lambda r, g: (cnp.ones(3),),
             ValueError,
-            "cotangent of shape",
+            r"output\[0\] the bwd rule produced .* float32\[3\]",
         ),
+        (lambda x: (x, None), lambda r, g: g, TypeError, "produce a tuple"),
+        (lambda x: (x, None), lambda r, g: None, TypeError, "produce a tuple"),
     ],
 )
 def test_wrong_vjp_rules(fwd, bwd, kind, text):
@@ -187,6 +189,136 @@ def test_wrong_vjp_rules(fwd, bwd, kind, text):
     f.defvjp(fwd, bwd)
     with pytest.raises(kind, match=text):
         cotan.grad(f)(1.0)
+
+
+def test_a_fwd_rule_that_changes_the_primal():
+    f = cotan.custom_vjp(lambda x: x)
+    f.defvjp(lambda x: ((x, x), None), lambda r, g: (g[0],))
+    text = r"fwd rule .* structure:\s+\(~float32\[\], ~float32\[\]\)"
+    with pytest.raises(TypeError, match=text):
+        cotan.grad(cotan.jit(f))(1.0)
+
+
+def test_a_rule_that_changes_the_primal_inside_a_loop():
+    f = cotan.custom_jvp(lambda x: x)
+
+    def run(x):
+        return lax.scan(lambda c, _: (f(c), None), x, None, length=1)[0]
+
+    f.defjvp(lambda p, t: ((p[0], p[0]), (t[0], t[0])))
+    with pytest.raises(TypeError, match="same container/pytree structure"):
+        cotan.jvp(run, (1.0,), (1.0,))
+    f.defjvp(lambda p, t: (cnp.zeros(3), t[0]))
+    with pytest.raises(TypeError, match=r"shapes/dtypes of:\s+float32\[3\]"):
+        cotan.jvp(run, (1.0,), (1.0,))
+
+
+def test_none_inside_cotangents():
+    f = cotan.custom_vjp(lambda x: x["a"] * 2)
+    f.defvjp(
+        lambda x: (f(x), None),
+        lambda r, g: ({"a": g * 5, "b": (None, None), "c": None},),
+    )
+    x = {"a": 1.0, "b": (2.0, None), "c": (3.0, 4.0)}
+    got = cotan.grad(f)(x)
+    assert got == {"a": 5.0, "b": (0.0, None), "c": (0.0, 0.0)}
+
+
+def test_symbolic_zeros_in_the_wrong_place():
+    f = cotan.custom_vjp(lambda x, y: (x, y))
+    f.defvjp(
+        lambda x, y: (f(x.value, y.value), None),
+        lambda r, g: (g[1], g[0]),
+        symbolic_zeros=True,
+    )
+    x, y = cnp.ones(1), cnp.ones(2)
+    with pytest.raises(ValueError, match="Consider just returning a None"):
+        cotan.grad(lambda x: f(x, y)[0].sum())(x)
+
+
+def test_arguments_of_decorated_functions():
+    for make in (cotan.custom_jvp, cotan.custom_vjp):
+
+        @make
+        def f(x, y, *, z=None):
+            return x
+
+        if make is cotan.custom_jvp:
+            f.defjvp(lambda p, t: (p[0], t[0]))
+        else:
+            f.defvjp(lambda x, y: (x, None), lambda r, g: (g, g))
+        with pytest.raises(TypeError, match="missing a required argument"):
+            f(1.0)
+        with pytest.raises(TypeError, match="resolved to positions: z"):
+            f(1.0, 2.0, z=3.0)
+
+    f = cotan.custom_jvp(functools.partial(lambda x, a: x * a, a=3.0))
+    f.defjvp(lambda p, t: (f(*p), 5 * t[0]))
+    assert cotan.value_and_grad(f)(2.0) == (6.0, 5.0)
+
+
+def test_tracers_among_nondiff_arguments():
+    @functools.partial(cotan.custom_vjp, nondiff_argnums=(0,))
+    def f(x, y):
+        return x * y
+
+    f.defvjp(lambda x, y: (x * y, None), lambda x, r, g: (g,))
+    assert float(f(2.0, 3.0)) == 6.0
+    with pytest.raises(cotan.errors.UnexpectedTracerError, match="custom_vjp"):
+        cotan.jit(f)(2.0, 3.0)
+
+    @functools.partial(cotan.custom_jvp, nondiff_argnums=(0,))
+    def g(x, y):
+        return x * y
+
+    g.defjvp(lambda x, p, t: (g(x, *p), x * t[0]))
+    # Nothing is differentiated by such an argument.
+    assert cotan.grad(g, (0, 1))(2.0, 3.0) == (0.0, 2.0)
+
+
+def test_rules_that_apply_custom_jvp_to_tangents():
+    @cotan.custom_jvp
+    def triple(x):
+        return 3 * x
+
+    triple.defjvp(lambda p, t: (triple(p[0]), triple(t[0])))
+    f = cotan.custom_jvp(cnp.sin)
+    f.defjvp(lambda p, t: (f(p[0]), triple(t[0] * cnp.cos(p[0]))))
+    x = np.float32([0.5, 1.0])
+    want = 3 * np.cos(x)
+
+    def looped(x):
+        return lax.scan(lambda c, _: (f(c), None), x, None, length=1)[0].sum()
+
+    for g in (lambda x: f(x).sum(), looped, cotan.jit(looped)):
+        np.testing.assert_allclose(cotan.grad(g)(x), want, rtol=1e-6)
+        np.testing.assert_allclose(
+            cotan.jvp(g, (x,), (x,))[1], (want * x).sum(), rtol=1e-6
+        )
+    rows = cotan.vmap(cotan.grad(f))(x)
+    np.testing.assert_allclose(rows, want, rtol=1e-6)
+    assert float(cotan.linear_transpose(triple, 1.0)(2.0)[0]) == 6.0
+
+
+def test_custom_vjp_whose_tangent_nobody_uses():
+    @cotan.custom_vjp
+    def f(x):
+        return x * x
+
+    f.defvjp(lambda x: (x * x, x), lambda x, g: (g * 2 * x,))
+
+    def program(x):
+        n, y = lax.while_loop(
+            lambda c: c[0] < 2, lambda c: (c[0] + 1, f(c[1])), (0, x)
+        )
+        return n + 3 * x, y
+
+    _, linear = cotan.linearize(lambda x: program(x)[0], 2.0)
+    assert float(linear(1.0)) == 3.0
+    assert float(cotan.jit(cotan.grad(lambda x: program(x)[0]))(2.0)) == 3.0
+    for g in (program, cotan.jit(program)):
+        with pytest.raises(TypeError, match="can't apply forward-mode"):
+            cotan.jvp(g, (2.0,), (1.0,))
 
 
 def test_missing_rules():

@@ -112,6 +112,18 @@ Dual custom_jvp_jvp(const JvpArgs& a) {
           Values(out.begin() + n, out.end())};
 }
 
+// Of a function that a rule applies to tangents: it stands for its jaxpr, which
+// must be linear in them.
+Values custom_jvp_transpose(const TransposeArgs& a) {
+  const JaxprRef& j = a.params.as<CustomJvpParams>().jaxpr;
+  if (!j)
+    throw_not_implemented("[vjp] custom_jvp_call was not traced to a jaxpr");
+  TransposedCall t = transposed_call(j, a);
+  Values x = t.graph.consts;
+  x.append(t.operands.begin(), t.operands.end());
+  return t.spread(eval_jaxpr(*t.graph.jaxpr, x), a.x.size());
+}
+
 Batched custom_jvp_batch(const BatchArgs& a) {
   CustomJvpParams p = a.params.as<CustomJvpParams>();
   Values x = all_to_front(a);
@@ -186,6 +198,21 @@ Linearized custom_vjp_linearize(const LinearizeArgs& a) {
               std::move(lin), std::move(residuals), avals_of(args))};
 }
 
+// Forward mode knows no rule, but nobody may look at the tangents: those of a
+// loop's carry, say, of which only other ones are used.
+Dual custom_vjp_jvp(const JvpArgs& a) {
+  SmallVector<bool, 8> nonzero;
+  for (const Value& t : a.t) nonzero.push_back(bool(t));
+  Linearized l = custom_vjp_linearize({a.self, a.params, a.x, nonzero});
+  return {std::move(l.primals), l.tangent->apply(a.t)};
+}
+
+[[noreturn]] void throw_forward(const std::string& name) {
+  throw_type(
+      "can't apply forward-mode autodiff (jvp) to a custom_vjp function: ",
+      name, ". Use reverse mode (grad, vjp), or define it with custom_jvp");
+}
+
 Values custom_lin_transpose(const TransposeArgs& a) {
   const auto& p = a.params.as<CustomLinParams>();
   size_t nr = size_t(p.num_residuals);
@@ -225,6 +252,7 @@ constinit const Primitive custom_jvp_call_p = {
     .params = params_of<CustomJvpParams>,
     .type = custom_type<CustomJvpParams>,
     .jvp = custom_jvp_jvp,
+    .transpose = custom_jvp_transpose,
     .batch = custom_jvp_batch,
     .inlined = [](const Params& p) { return p.as<CustomJvpParams>().jaxpr; },
     .impl =
@@ -239,12 +267,7 @@ constinit const Primitive custom_vjp_call_p = {
     .name = "custom_vjp_call",
     .params = params_of<CustomVjpParams>,
     .type = custom_type<CustomVjpParams>,
-    .jvp = [](const JvpArgs& a) -> Dual {
-      throw_type(
-          "can't apply forward-mode differentiation (jvp) to a "
-          "custom_vjp function: ",
-          a.params.as<CustomVjpParams>().name);
-    },
+    .jvp = custom_vjp_jvp,
     .linearize = custom_vjp_linearize,
     .batch = custom_vjp_batch,
     .inlined = [](const Params& p) { return p.as<CustomVjpParams>().jaxpr; },
@@ -267,11 +290,11 @@ constinit const Primitive custom_lin_p = {
     .jvp = linear_jvp,
     .transpose = custom_lin_transpose,
     .batch = custom_lin_batch,
+    .expand = [](const Params& p, std::span<const Value>) -> Values {
+      throw_forward(p.as<CustomLinParams>().name);
+    },
     .impl = [](const Params& p, std::span<const Value>) -> Values {
-      throw_type(
-          "can't apply forward-mode differentiation (jvp) to a "
-          "custom_vjp function: ",
-          p.as<CustomLinParams>().name);
+      throw_forward(p.as<CustomLinParams>().name);
     },
 };
 COTAN_REGISTER(custom_lin_p);

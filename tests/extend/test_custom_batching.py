@@ -190,3 +190,52 @@ def test_linear_call_in_its_residuals():
                 lambda k, t: t / k, lambda k, t: t / k, k, 1.0
             )
         )(2.0)
+
+
+def test_flags_of_tangents_that_are_batched_alone():
+    """Nothing the rule sees is batched then."""
+    seen = []
+
+    @cotan.custom_batching.custom_vmap
+    def f(x, y):
+        return cnp.sin(x) * y
+
+    @f.def_vmap
+    def rule(axis_size, in_batched, xs, ys):
+        seen.append((in_batched, xs.shape))
+        return cnp.cos(xs) * ys, any(in_batched)
+
+    got = cotan.jacfwd(f)(X, Y)
+    np.testing.assert_allclose(got, np.diag(-np.sin(X) * Y), rtol=1e-6)
+    assert seen == [([False, False], (3,))]
+
+    seen.clear()
+    # One of each: both get the axis.
+    _, got = cotan.vmap(
+        lambda x, y, t: cotan.jvp(f, (x, y), (t, 0 * t)), (0, 0, 0)
+    )(X, Y, Y)
+    np.testing.assert_allclose(got, -np.sin(X) * Y * Y, rtol=1e-6)
+    assert all(flags == [True, True] for flags, _ in seen)
+
+
+def test_decorators_forward_what_the_inner_one_defines():
+    for outer, inner, setter in [
+        (cotan.custom_jvp, cotan.custom_batching.custom_vmap, "def_vmap"),
+        (cotan.custom_vjp, cotan.custom_batching.custom_vmap, "def_vmap"),
+        (cotan.custom_batching.custom_vmap, cotan.custom_jvp, "defjvp"),
+        (cotan.custom_batching.custom_vmap, cotan.custom_vjp, "defvjp"),
+    ]:
+        f = outer(inner(lambda x: x + 1.0))
+        assert callable(getattr(f, setter))
+        with pytest.raises(AttributeError):
+            _ = f.define
+
+    @cotan.custom_jvp
+    @cotan.custom_batching.custom_vmap
+    def f(x):
+        return cnp.sin(x)
+
+    f.defjvp(lambda p, t: (f(p[0]), 7.0 * t[0]))
+    f.def_vmap(lambda size, batched, x: (cnp.cos(x), True))
+    np.testing.assert_allclose(cotan.vmap(f)(X), np.cos(X), rtol=1e-6)
+    assert float(cotan.grad(f)(1.0)) == 7.0

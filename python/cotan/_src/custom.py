@@ -11,6 +11,14 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes, tree_util
 from cotan._src import avals
 from cotan._src.avals import leaf_aval
+from cotan._src.custom_checks import (
+    check_primal_output,
+    checked_cotangents,
+    checked_tangents,
+    is_float0,
+    rule_name,
+)
+from cotan.errors import UnexpectedTracerError
 from cotan.tree_util import tree_flatten, tree_unflatten
 
 
@@ -42,21 +50,39 @@ def _symbolic_zero(primal):
     return SymbolicZero(avals.ShapedArray(shape, dtype, weak))
 
 
-def _positional(fun, args, kwargs):
+def _positional(fun, args, kwargs, kind="custom"):
     """Arguments by position, defaults filled in: rules take no keywords."""
+    target = fun
+    if isinstance(fun, functools.partial):  # its keywords are no arguments
+        target = lambda *args, **kwargs: None  # noqa: E731
     try:
-        bound = inspect.signature(fun).bind(*args, **kwargs)
+        bound = inspect.signature(target).bind(*args, **kwargs)
+        bound.apply_defaults()
+        passed = [k for k in bound.kwargs if k in kwargs]
+        if passed:
+            raise TypeError(
+                "The following keyword arguments could not be resolved to "
+                f"positions: {', '.join(passed)}"
+            )
     except ValueError:
         return tuple(args)
     except TypeError as e:
-        raise TypeError(f"{getattr(fun, '__name__', fun)}: {e}") from None
-    bound.apply_defaults()
-    if bound.kwargs:
         raise TypeError(
-            "The following keyword arguments could not be resolved to "
-            f"positions: {', '.join(bound.kwargs)}"
-        )
+            f"The input arguments to the {kind}-decorated function "
+            f"{getattr(fun, '__name__', repr(fun))} could not be resolved to "
+            f"positional-only arguments. Binding failed with the error:\n{e}"
+        ) from e
     return bound.args
+
+
+def _rule_setter(outer, name):
+    """`defjvp` and the like of a function that is decorated twice."""
+    inner = outer.__dict__.get("fun")
+    if name.startswith("def") and isinstance(inner, _DECORATED):
+        return getattr(inner, name)
+    raise AttributeError(
+        f"{type(outer).__name__!r} object has no attribute {name!r}"
+    )
 
 
 def _split(args, nums):
@@ -101,12 +127,16 @@ class _Custom:
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
 
+    def __getattr__(self, name):
+        return _rule_setter(self, name)
+
     @property
     def _name(self):
         return getattr(self.fun, "__name__", repr(self.fun))
 
     def _prepare(self, args, kwargs):
-        args = _positional(self.fun, args, kwargs)
+        args = _positional(self.fun, args, kwargs, type(self).__name__)
+        args = self._with_fixed(args)
         dynamic, fixed = _split(args, self.nondiff_argnums)
         leaves, in_tree = tree_flatten(dynamic)
         for x in leaves:
@@ -126,10 +156,13 @@ class _Custom:
                 *_merge(dynamic, fixed, self.nondiff_argnums, len(args))
             )
             flat_out, state["out_tree"] = tree_flatten(out)
-            return [
+            arrays = [
                 avals.output_array(x, self.fun, i, out)
                 for i, x in enumerate(flat_out)
             ]
+            types = [leaf_aval(x) for x in arrays]
+            state["primal"] = (state["out_tree"], types)
+            return arrays
 
         flat.__name__ = self._name
         return flat
@@ -150,6 +183,15 @@ class custom_jvp(_Custom):
 
     jvp: Callable | None = None
     symbolic_zeros = False
+
+    def _with_fixed(self, args):
+        """Of nondiff_argnums nothing is differentiated."""
+        return tuple(
+            _core.stop_gradient(x)
+            if i in self.nondiff_argnums and isinstance(x, _dispatch.Tracer)
+            else x
+            for i, x in enumerate(args)
+        )
 
     def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
         """jvp(*nondiff args, primals, tangents) -> (output, its tangent)."""
@@ -206,10 +248,10 @@ class custom_jvp(_Custom):
             pair = self.jvp(*fixed, primals, tangents)
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
-                    f"Custom JVP rule {_rule_name(self.jvp)} for function "
+                    f"Custom JVP rule {rule_name(self.jvp)} for function "
                     f"{self._name} must produce a pair (list or tuple of "
                     "length two) representing primal and tangent outputs, "
-                    f"got {pair}."
+                    f"but got {pair}."
                 )
             return self._checked_outputs(*pair, state)
 
@@ -226,31 +268,20 @@ class custom_jvp(_Custom):
         )
         if tree != t_tree:
             raise TypeError(
-                f"Custom JVP rule {_rule_name(self.jvp)} for function "
+                f"Custom JVP rule {rule_name(self.jvp)} for function "
                 f"{self._name} must produce primal and tangent outputs with "
                 f"equal container (pytree) structures, but got {tree} and "
                 f"{t_tree} respectively."
             )
         arrays = [_dispatch.to_array(x) for x in flat_out]
-        ts = []
-        for y, t in zip(arrays, flat_t, strict=True):
-            if isinstance(t, SymbolicZero) or _float0(t):
-                ts.append(None)
-                continue
-            t = _dispatch.to_array(t)
-            if t.shape != y.shape or t.dtype != y.dtype:
-                if t.shape == y.shape and t.weak_type:
-                    t = _core.convert(t, y.dtype, False)
-                else:
-                    raise TypeError(
-                        f"Custom JVP rule {_rule_name(self.jvp)} for function "
-                        f"{self._name} must produce primal and tangent outputs "
-                        "with corresponding shapes and dtypes, but got primal "
-                        f"{y.dtype}{list(y.shape)} and tangent "
-                        f"{t.dtype}{list(t.shape)}."
-                    )
-            ts.append(t)
-        return arrays + ts
+        check_primal_output(
+            "JVP",
+            self.jvp,
+            self._name,
+            (tree, [leaf_aval(x) for x in arrays]),
+            state.get("primal"),
+        )
+        return arrays + checked_tangents(arrays, flat_t)
 
 
 class custom_vjp(_Custom):
@@ -268,6 +299,21 @@ class custom_vjp(_Custom):
     bwd: Callable | None = None
     symbolic_zeros = False
 
+    def _with_fixed(self, args):
+        for i in self.nondiff_argnums:
+            if any(
+                isinstance(x, _dispatch.Tracer)
+                for x in tree_util.tree_leaves(args[i])
+            ):
+                raise UnexpectedTracerError(
+                    f"Found a tracer among the arguments of the custom_vjp "
+                    f"function {self._name} that nondiff_argnums names "
+                    f"(argument {i}). Tracers cannot be passed there: its "
+                    "values are constants, functions say. Make it an ordinary "
+                    "argument for which bwd returns None."
+                )
+        return args
+
     def defvjp(
         self,
         fwd: Callable,
@@ -278,7 +324,11 @@ class custom_vjp(_Custom):
         """fwd(*args) -> (output, residuals);
         bwd(*nondiff args, residuals, cotangent) -> one cotangent per argument
         (None: zero)."""
-        del optimize_remat
+        if symbolic_zeros and optimize_remat:
+            raise NotImplementedError(
+                "remat optimization for custom_vjp does not support symbolic "
+                "zeros"
+            )
         self.fwd, self.bwd = fwd, bwd
         self.symbolic_zeros = symbolic_zeros
 
@@ -306,16 +356,26 @@ class custom_vjp(_Custom):
             )
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
-                    f"Custom VJP fwd rule {_rule_name(self.fwd)} for function "
+                    f"Custom VJP fwd rule {rule_name(self.fwd)} for function "
                     f"{self._name} must produce a pair (list or tuple of "
                     "length two) where the first element represents the "
-                    "primal output and the second element represents "
-                    "residuals (i.e. values stored from the forward-pass for "
-                    f"use on the backward-pass), got {type(pair)}."
+                    "primal output (equal to those of the "
+                    f"custom_vjp-decorated function {self._name}) and the "
+                    "second element represents residuals (i.e. values stored "
+                    "from the forward pass for use on the backward pass), but "
+                    f"instead of a pair the fwd rule {rule_name(self.fwd)} "
+                    f"produced {pair}."
                 )
             out, res = pair
             flat_out, state["out_tree"] = tree_flatten(out)
             state["out_avals"] = [leaf_aval(x) for x in flat_out]
+            check_primal_output(
+                "VJP fwd",
+                self.fwd,
+                self._name,
+                (state["out_tree"], state["out_avals"]),
+                state.get("primal"),
+            )
             flat_res, state["res_tree"] = tree_flatten(res)
             # Residuals that are not arrays are constants of the rule.
             state["res_const"] = [
@@ -343,9 +403,9 @@ class custom_vjp(_Custom):
                 state["out_tree"],
                 [
                     _symbolic_zero(a)
-                    if g is None or (self.symbolic_zeros and _float0(g))
+                    if g is None or (self.symbolic_zeros and is_float0(g))
                     else np.zeros(g.shape, dtypes.float0)
-                    if _float0(g)
+                    if is_float0(g)
                     else g
                     for g, a in zip(
                         xs[n_arrays:], state["out_avals"], strict=True
@@ -353,68 +413,12 @@ class custom_vjp(_Custom):
                 ],
             )
             grads = self.bwd(*fixed, res, ct)
-            return self._checked_cotangents(grads, in_tree, in_avals)
+            return checked_cotangents(grads, in_tree, in_avals)
 
         out = _dispatch.custom_vjp_flat(
             flat, flat_fwd, flat_bwd, arrays, self._name, self.symbolic_zeros
         )
         return tree_unflatten(state["out_tree"], out)
-
-    def _checked_cotangents(self, grads, in_tree, in_avals):
-        n = in_tree.num_leaves
-        if isinstance(grads, list):
-            grads = tuple(grads)
-        if grads is None:
-            return [None] * n
-        if not isinstance(grads, tuple):
-            grads = (grads,)
-        # None stands for a whole argument's zero cotangent.
-        children = in_tree.children()
-        if len(grads) != len(children):
-            raise TypeError(
-                f"Custom VJP bwd rule {_rule_name(self.bwd)} must produce an "
-                "output with the same container (pytree) structure as the "
-                f"args tuple of the primal function: {len(children)} "
-                f"cotangents, got {len(grads)}."
-            )
-        flat = []
-        for g, child in zip(grads, children, strict=True):
-            if g is None or isinstance(g, SymbolicZero):
-                flat += [None] * child.num_leaves
-                continue
-            leaves, tree = tree_flatten(
-                g, is_leaf=lambda x: x is None or isinstance(x, SymbolicZero)
-            )
-            if tree != child and len(leaves) != child.num_leaves:
-                raise TypeError(
-                    f"Custom VJP bwd rule {_rule_name(self.bwd)} must produce "
-                    "cotangents with the structure of the arguments: expected "
-                    f"{child}, got {tree}."
-                )
-            flat += leaves
-        out = []
-        for i, (g, (dtype, shape, _)) in enumerate(
-            zip(flat, in_avals, strict=True)
-        ):
-            if (
-                g is None
-                or isinstance(g, SymbolicZero)
-                or _float0(g)
-                or not dtypes.issubdtype(dtype, np.inexact)
-            ):
-                out.append(None)
-                continue
-            g = _dispatch.to_array(g)
-            if g.shape != shape:
-                raise ValueError(
-                    f"Custom VJP bwd rule {_rule_name(self.bwd)} must produce "
-                    f"a cotangent of shape {shape} for argument leaf {i}, got "
-                    f"shape {g.shape}."
-                )
-            out.append(
-                g if g.dtype == dtype else _core.convert(g, dtype, False)
-            )
-        return out
 
 
 class CustomVJPPrimal:
@@ -425,9 +429,10 @@ class CustomVJPPrimal:
         self.value, self.perturbed = value, perturbed
 
 
-def _float0(x):
-    return getattr(x, "dtype", None) == dtypes.float0
+_DECORATED = (_Custom,)
 
 
-def _rule_name(rule):
-    return getattr(rule, "__name__", repr(rule))
+def register_decorator(cls):
+    """Lets `_rule_setter` look into functions decorated by `cls`."""
+    global _DECORATED
+    _DECORATED += (cls,)

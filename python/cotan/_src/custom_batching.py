@@ -8,7 +8,7 @@ from typing import Any
 
 from cotan import _core, _dispatch, dtypes
 from cotan._src import api
-from cotan._src.custom import _positional
+from cotan._src.custom import _positional, _rule_setter, register_decorator
 from cotan._src.primitives import Primitive, Zero, is_zero
 from cotan.interpreters import ad, batching, mlir
 from cotan.tree_util import (
@@ -55,8 +55,11 @@ class custom_vmap:
         self.vmap_rule = vmap_rule
         return vmap_rule
 
+    def __getattr__(self, name):
+        return _rule_setter(self, name)
+
     def __call__(self, *args, **kwargs):
-        args = _positional(self.fun, args, kwargs)
+        args = _positional(self.fun, args, kwargs, "custom_vmap")
         if self.vmap_rule is None:
             raise AttributeError(
                 "No batching rule defined for custom_vmap function "
@@ -76,6 +79,9 @@ class custom_vmap:
             out_tree=flat.out_tree,
         )
         return tree_unflatten(flat.out_tree, out)
+
+
+register_decorator(custom_vmap)
 
 
 def _name(f):
@@ -117,9 +123,10 @@ class _Rule:
         flat_out, tree = tree_flatten(out)
         if tree != out_tree:
             raise ValueError(
-                f"structure of output returned by custom vmap rule ({tree}) "
-                "does not match that of original custom-vmapped function "
-                f"({out_tree})"
+                "structure of output returned by custom vmap rule "
+                f"({_name(self.rule)}) does not match that of original "
+                f"custom-vmapped function.\nOriginal output: {out_tree}\n"
+                f"Rule output: {tree}"
             )
         return flat_out, out_batched
 
@@ -136,8 +143,8 @@ def _call_rule(rule, size, in_batched, args):
     if batched_tree != out_tree:
         raise ValueError(
             "structure of output value and output batching specification "
-            "returned by custom vmap rule do not match: "
-            f"{out_tree} != {batched_tree}"
+            f"returned by custom vmap rule ({_name(rule)}) do not match.\n"
+            f"Output values: {out_tree}\nBatching spec: {batched_tree}"
         )
     return out, tree_leaves(out_batched)
 
@@ -186,40 +193,76 @@ class _TangentRule:
         del in_tree, out_tree
         n = len(self.nonzero)
         primals, given = list(values[:n]), iter(values[n:])
-        t_batched = iter(batched[n:])
-        tangents, moves = [], list(batched[:n])
-        for i, nonzero in enumerate(self.nonzero):
-            if not nonzero:
-                tangents.append(None)
-                continue
-            t, b = next(given), next(t_batched)
-            # Primal and tangent are batched together.
-            if b and not moves[i]:
+        moves, t_given = list(batched[:n]), iter(batched[n:])
+        # A zero tangent is batched as its primal is.
+        tangents = [next(given) if nz else None for nz in self.nonzero]
+        t_moves = [
+            next(t_given) if nz else b
+            for nz, b in zip(self.nonzero, moves, strict=True)
+        ]
+        if any(p and t for p, t in zip(moves, t_moves, strict=True)):
+            return self._together(size, primals, tangents, moves, t_moves)
+        # Nothing that the rule would see is batched: it is called so, and
+        # what it computes is batched in the tangents or primals alone.
+        found = {}
+
+        def one(xs):
+            out, found["batched"] = self._jvp(size, xs[:n], xs[n:], [False] * n)
+            return out
+
+        dims = [0 if b else -1 for b in [*moves, *t_moves]]
+        dims = [
+            d if x is not None else -1
+            for d, x in zip(dims, [*primals, *tangents], strict=True)
+        ]
+        out, out_dims = _dispatch.vmap_flat(
+            one, [*primals, *tangents], dims, size
+        )
+        results = []
+        for y, d, b in zip(out, out_dims, found["batched"], strict=True):
+            y = y if d == -1 else batching.moveaxis(y, d, 0)
+            results.append(_first_diagonal(y) if b and d != -1 else y)
+        flags = [
+            b or d != -1
+            for b, d in zip(found["batched"], out_dims, strict=True)
+        ]
+        return results, flags
+
+    def _together(self, size, primals, tangents, moves, t_moves):
+        """Each primal and its tangent are batched, or neither is."""
+        for i, (p, t) in enumerate(zip(moves, t_moves, strict=True)):
+            if t and not p:
                 primals[i] = batching.broadcast(primals[i], size, 0)
-                moves[i] = True
-            elif moves[i] and not b:
-                t = batching.broadcast(t, size, 0)
-            tangents.append(t)
+            elif p and not t:
+                tangents[i] = batching.broadcast(tangents[i], size, 0)
+            moves[i] = p or t
+        return self._jvp(size, primals, tangents, moves)
+
+    def _jvp(self, size, primals, tangents, batched):
         found = {}
 
         def run(xs):
             out, found["batched"] = self.rule(
-                size, moves, xs, self.in_tree, self.out_tree
+                size, batched, xs, self.in_tree, self.out_tree
             )
             return [_dispatch.to_array(x) for x in out]
 
         out, t_out = _dispatch.jvp_flat(run, primals, tangents)
+        inexact = [dtypes.issubdtype(y.dtype, dtypes.np.inexact) for y in out]
         results = [
             _core.full(y.shape, 0, y.dtype) if t is None else t
-            for y, t in zip(out, t_out, strict=True)
-            if dtypes.issubdtype(y.dtype, dtypes.np.inexact)
+            for y, t, keep in zip(out, t_out, inexact, strict=True)
+            if keep
         ]
-        kept = [
-            b
-            for y, b in zip(out, found["batched"], strict=True)
-            if dtypes.issubdtype(y.dtype, dtypes.np.inexact)
-        ]
-        return results, kept
+        flags = zip(found["batched"], inexact, strict=True)
+        return results, [b for b, keep in flags if keep]
+
+
+def _first_diagonal(x):
+    """x[i, i, ...]"""
+    from cotan import numpy as cnp
+
+    return cnp.moveaxis(cnp.diagonal(x, axis1=0, axis2=1), -1, 0)
 
 
 def _jvp(primals, tangents, *, call, rule, in_tree, out_tree):
