@@ -368,8 +368,63 @@ def test_vmap_mistakes():
         cotan.vmap(lambda a: a, in_axes=2)(x)
     with pytest.raises(TypeError, match="in_axes must be an int, None"):
         cotan.vmap(lambda a: a, in_axes="x")
-    with pytest.raises(ValueError, match="out_axes is None"):
-        cotan.vmap(lambda a: a, out_axes=None)(x)
+    with pytest.raises(
+        ValueError, match=r"out_axes\['b'\], got axis spec None"
+    ):
+        cotan.vmap(lambda a: {"a": a, "b": a}, out_axes={"a": 0, "b": None})(x)
+    with pytest.raises(ValueError, match=r"axis_name=i.* but out_axes is None"):
+        cotan.vmap(lambda a: a, out_axes=None, axis_name="i")(x)
+    for axes in (True, (True,), {"a": 0}, ("x",), (1.5,)):
+        with pytest.raises(TypeError, match="vmap in_axes must be an int"):
+            cotan.vmap(lambda a: a, in_axes=axes)
+    with pytest.raises(TypeError, match="vmap out_axes must be an int"):
+        cotan.vmap(lambda a: a, out_axes=(0, False))
+    with pytest.raises(ValueError, match=r"got empty \*args=\(\{\},\)"):
+        cotan.vmap(lambda a: a)({})
+
+
+def test_vmap_names_the_sizes_that_differ():
+    def f(a, b, *c):
+        return a
+
+    x, y = cnp.zeros((2, 3), "float32"), cnp.zeros(3, "float32")
+    head = "vmap got inconsistent sizes for array axes to be mapped:"
+    cases = [
+        (
+            lambda: cotan.vmap(f)(x, [y]),
+            "one axis had size 2: axis 0 of argument a of type float32[2,3]",
+            "one axis had size 3: axis 0 of argument b[0] of type float32[3]",
+        ),
+        (
+            lambda: cotan.vmap(f, (1, 0, 0))(x, y, x),
+            "most axes (2 of them) had size 3, e.g. axis 1 of argument a of "
+            "type float32[2,3]",
+            "one axis had size 2: axis 0 of argument c of type float32[2,3]",
+        ),
+        (
+            lambda: cotan.vmap(f)(x, b=y),
+            "one axis had size 2: axis 0 of argument a of type float32[2,3]",
+            "one axis had size 3: axis 0 of kwargs['b'] of type float32[3]",
+        ),
+        (
+            lambda: cotan.vmap(f, (0, None), axis_size=4)(x, abs),
+            "the `axis_size` argument was 4",
+            "one axis had size 2: axis 0 of argument a of type float32[2,3]",
+        ),
+    ]
+    for call, first, second in cases:
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert str(caught.value) == f"{head}\n  * {first};\n  * {second}"
+
+
+def test_vmap_passes_objects_that_are_not_mapped():
+    x = cnp.arange(3.0)
+    f = cotan.vmap(lambda g, x, name: g(x) if name else x, (None, 0, None))
+    agree(f(cnp.sin, x, "sin"), np.sin(np.arange(3.0)))
+    agree(f({"a": None}.get, x, ""), np.arange(3.0))
+    with pytest.raises(TypeError, match="not a valid array type"):
+        cotan.vmap(lambda g, x: g(x))(cnp.sin, x)
 
 
 def test_names_of_wrappers():
@@ -379,8 +434,9 @@ def test_names_of_wrappers():
 
     for transform in (cotan.grad, cotan.value_and_grad, cotan.vmap):
         g = transform(loss)
-        assert "loss" in g.__name__ and g.__doc__ == "About it."
+        assert "loss" in g.__name__ and "About it." in g.__doc__
         assert g.__wrapped__ is loss
+    assert cotan.vmap(loss).__doc__.startswith("Vectorized version of loss.")
     assert cotan.jit(loss).__name__ == "loss"
     assert cotan.jit(loss).__doc__ == "About it."
     assert cotan.jit(loss).__wrapped__ is loss

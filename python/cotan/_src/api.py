@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
-from cotan._src import avals
+from cotan._src import avals, vmap_arguments
 from cotan._src.avals import ShapeDtypeStruct  # noqa: F401
 from cotan._src.linear import (
     LinearRule,
@@ -27,9 +27,7 @@ from cotan._src.linear import (
 from cotan._tree_prefix import flatten_axes
 from cotan.tree_util import (
     Partial,
-    keystr,
     tree_flatten,
-    tree_flatten_with_path,
     tree_leaves,
     tree_unflatten,
 )
@@ -421,91 +419,40 @@ def vmap(
       axis_name, spmd_axis_name: collectives over the axis are not available
         yet; a name is accepted and ignored.
     """
-    del axis_name, spmd_axis_name
+    del spmd_axis_name
     _check_callable(fun)
-    if isinstance(in_axes, list):
-        in_axes = tuple(in_axes)
-    if not (in_axes is None or isinstance(in_axes, (int, tuple, dict))):
-        raise TypeError(
-            "vmap in_axes must be an int, None, or a tuple of entries "
-            f"corresponding to the positional arguments passed to the "
-            f"function, but got {in_axes}."
-        )
+    in_axes = vmap_arguments.checked_axes(in_axes, out_axes)
 
     def vmap_f(*args, **kwargs):
-        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-            raise ValueError(
-                "vmap in_axes must be an int, None, or a tuple of entries "
-                "corresponding to the positional arguments passed to the "
-                f"function, but got len(in_axes)={len(in_axes)}, "
-                f"len(args)={len(args)}"
-            )
+        vmap_arguments.check_count(in_axes, args)
         leaves, in_tree = tree_flatten((args, kwargs))
         axes = flatten_axes("vmap in_axes", in_tree, (in_axes, 0), kws=True)
-        arrays = _to_arrays(leaves, "vmap")
-        dims = [
-            None if a is None else _canonical_axis(a, x.ndim, x, "in_axes")
-            for a, x in zip(axes, arrays, strict=True)
-        ]
-        size = _mapped_size(args, kwargs, arrays, dims, axis_size)
+        operands = vmap_arguments.Operands(leaves, axes)
+        size = operands.axis_size(fun, args, kwargs, axes, axis_size)
         flat = _Flat(fun, in_tree)
         out, out_dims = _dispatch.vmap_flat(
-            flat, arrays, [-1 if d is None else d for d in dims], size
+            operands.closed(flat),
+            operands.arrays,
+            [-1 if d is None else d for d in operands.dims],
+            size,
         )
         want = flatten_axes("vmap out_axes", flat.out_tree, out_axes)
         result = []
-        for y, d, axis in zip(out, out_dims, want, strict=True):
+        for i, (y, d, axis) in enumerate(zip(out, out_dims, want, strict=True)):
             if axis is None:
                 if d != -1:
-                    raise ValueError(
-                        f"vmap has mapped output but out_axes is None for an "
-                        f"output of shape {y.shape}"
+                    raise vmap_arguments.unmapped_output_error(
+                        i, flat.out_tree, want, d, axis_name
                     )
                 result.append(y)
                 continue
-            to = _canonical_axis(axis, y.ndim + (d == -1), y, "out_axes")
+            to = vmap_arguments.canonical_axis(axis, y, d == -1)
             result.append(_dispatch.move_batch_axis(y, d, size, to))
         return tree_unflatten(flat.out_tree, result)
 
-    return _named(vmap_f, fun, "vmap")
-
-
-def _canonical_axis(axis, ndim, x, what):
-    if not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"vmap {what} must be integers or None, got {axis!r}")
-    if not -ndim <= axis < ndim:
-        raise ValueError(
-            f"vmap was requested to map its argument along axis {axis}, which "
-            f"implies that its rank should be at least "
-            f"{axis + 1 if axis >= 0 else -axis}, but is only {ndim} (its "
-            f"shape is {tuple(x.shape)})"
-        )
-    return int(axis) % ndim
-
-
-def _mapped_size(args, kwargs, arrays, dims, axis_size):
-    sizes = {
-        x.shape[d] for x, d in zip(arrays, dims, strict=True) if d is not None
-    }
-    if axis_size is not None:
-        sizes.add(axis_size)
-    if not sizes:
-        raise ValueError(
-            "vmap must have at least one non-None value in in_axes"
-        )
-    if len(sizes) == 1:
-        return sizes.pop()
-    paths = tree_flatten_with_path((args, kwargs))[0]
-    lines = [
-        f"  * argument {keystr(p[1:]) or '0'} of shape {tuple(x.shape)} has "
-        f"size {x.shape[d]} along axis {d}"
-        for (p, _), x, d in zip(paths, arrays, dims, strict=True)
-        if d is not None
-    ]
-    raise ValueError(
-        "vmap got inconsistent sizes for array axes to be "
-        "mapped:\n" + "\n".join(lines)
-    )
+    _named(vmap_f, fun, "vmap")
+    vmap_f.__doc__ = vmap_arguments.docstring(fun)
+    return vmap_f
 
 
 # ---- looking at programs
