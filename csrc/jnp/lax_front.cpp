@@ -1,5 +1,7 @@
 #include "jnp/lax_front.h"
 
+#include <tuple>
+
 #include "base/error.h"
 #include "ops/lax.h"
 
@@ -33,6 +35,44 @@ Values strict_operands(const char* op, std::span<const Value> x) {
   for (Value& v : out)
     if (v.rank() > 0) v = broadcast_to(v, shape);
   return out;
+}
+
+namespace {
+
+// XLA's order of element types in products: complex, range, precision, width,
+// sign.
+std::tuple<bool, int, int, int, bool> product_rank(DType t) {
+  DType r = is_complex(t) ? real_dtype(t) : t;
+  int range = -1, mantissa = -1;
+  if (is_float(r)) {
+    range = r == DType::f64 ? 1024 : r == DType::f16 ? 16 : 128;
+    mantissa = r == DType::f64   ? 52
+               : r == DType::f32 ? 23
+               : r == DType::f16 ? 10
+                                 : 7;
+  }
+  int width = t == DType::bool_ ? 1 : bit_width(r);
+  return {is_complex(t), range, mantissa, width, !is_unsigned_int(r)};
+}
+
+}  // namespace
+
+DType product_dtype(DType x, DType y) {
+  return product_rank(x) < product_rank(y) ? y : x;
+}
+
+Value dot_general(const Value& x, const Value& y, DotParams p) {
+  DType t = product_dtype(x.dtype(), y.dtype());
+  if (p.preferred && !is_float(t) && *p.preferred != t &&
+      std::get<3>(product_rank(*p.preferred)) < std::get<3>(product_rank(t)))
+    throw_type(
+        "`preferred_element_type` must not be narrower than the original "
+        "type, got preferred_element_type of ",
+        dtype_name(*p.preferred), " for result type of ", dtype_name(t), ".");
+  auto fitted = [&](const Value& v) {
+    return v.dtype() == t ? v : lax::convert(v, t, v.weak_type());
+  };
+  return lax::dot_general(fitted(x), fitted(y), std::move(p));
 }
 
 }  // namespace cotan::jnp

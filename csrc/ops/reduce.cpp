@@ -134,12 +134,13 @@ Avals arg_type(const TypeArgs& a) {
     throw_type(a.self.name, " reduces exactly one axis, got ",
                tuple_string(p.axes));
   if (x.shape[size_t(p.axes[0])] == 0)
-    throw_value("attempt to get ", a.self.name, " of an empty sequence");
+    throw_value("attempt to get ", a.self.name, " of an empty sequence: ",
+                "argmin and argmax require non-empty reduced dimension.");
   if (!ordered(x.dtype) || is_complex(x.dtype))
     throw_type(a.self.name, " does not accept dtype ", dtype_name(x.dtype),
                ".");
   if (!is_int(p.index_dtype))
-    throw_type(a.self.name, " index_dtype must be an integer dtype, got ",
+    throw_type(a.self.name, " index_dtype must be an integer type, but got ",
                dtype_name(p.index_dtype), ".");
   return {Aval{p.index_dtype, false, kept_shape(x.shape, p.axes)}};
 }

@@ -45,18 +45,30 @@ Avals broadcast_type(const TypeArgs& a) {
   const auto& p = a.params.as<BroadcastParams>();
   const Aval& x = a.in[0];
   check_shape("broadcast_in_dim", p.shape);
+  auto refuse = [&](const char* rule) {
+    throw_type("broadcast_in_dim ", rule, "; got operand ", x, ", shape ",
+               shape_string(p.shape), " and broadcast_dimensions ",
+               tuple_string(p.dims), ".");
+  };
   if (p.dims.size() != x.shape.size())
-    throw_type("broadcast_in_dim: broadcast_dimensions ", tuple_string(p.dims),
-               " must name a dimension for each of ", x);
+    refuse("broadcast_dimensions must have length equal to operand ndim");
+  if (p.dims.size() > p.shape.size())
+    refuse(
+        "target broadcast shape must have equal or higher rank to the operand "
+        "shape");
+  for (int64_t d : p.dims)
+    if (d < 0 || d >= int64_t(p.shape.size()))
+      refuse("broadcast_dimensions must be a subset of output dimensions");
   for (size_t i = 0; i < p.dims.size(); ++i) {
-    int64_t d = p.dims[i];
-    bool ok = d >= 0 && d < int64_t(p.shape.size()) &&
-              (i == 0 || d > p.dims[i - 1]) &&
-              (x.shape[i] == 1 || x.shape[i] == p.shape[size_t(d)]);
-    if (!ok)
-      throw_type("broadcast_in_dim: cannot broadcast ", x, " to shape ",
-                 shape_string(p.shape), " with broadcast_dimensions ",
-                 tuple_string(p.dims));
+    int64_t n = p.shape[size_t(p.dims[i])];
+    if (x.shape[i] != 1 && x.shape[i] != n)
+      refuse(
+          "operand dimension sizes must either be 1, or be equal to their "
+          "corresponding dimensions in the target broadcast shape");
+    if (i == 0 || p.dims[i] > p.dims[i - 1]) continue;
+    if (std::count(p.dims.begin(), p.dims.end(), p.dims[i]) > 1)
+      refuse("broadcast_dimensions must not contain duplicates");
+    refuse("broadcast_dimensions must be ascending");
   }
   return {Aval{x.dtype, x.weak_type, p.shape}};
 }
@@ -378,6 +390,20 @@ Value broadcast_in_dim(const Value& x, Shape shape, Axes dims) {
   bool same = x.shape() == shape && int64_t(dims.size()) == x.rank();
   for (size_t i = 0; same && i < dims.size(); ++i) same = dims[i] == int64_t(i);
   if (same) return x;
+  bool fits = int64_t(dims.size()) == x.rank();
+  for (size_t i = 0; fits && i < dims.size(); ++i)
+    fits = dims[i] >= 0 && dims[i] < int64_t(shape.size()) &&
+           (x.shape()[i] == 1 || x.shape()[i] == shape[size_t(dims[i])]);
+  if (fits && !std::is_sorted(dims.begin(), dims.end())) {
+    // The primitive keeps the order of dimensions.
+    Axes perm = range(x.rank());
+    std::stable_sort(perm.begin(), perm.end(), [&](int64_t i, int64_t j) {
+      return dims[size_t(i)] < dims[size_t(j)];
+    });
+    std::sort(dims.begin(), dims.end());
+    return broadcast_in_dim(lax::transpose(x, perm), std::move(shape),
+                            std::move(dims));
+  }
   return bind1(broadcast_in_dim_p, {x},
                BroadcastParams{std::move(shape), std::move(dims)});
 }

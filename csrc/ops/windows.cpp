@@ -108,7 +108,7 @@ void check_map(const Checker& c, const Aval& operand, const Aval& indices,
            ". These two numbers must be equal.");
   for (size_t i = 0; i < map.size(); ++i)
     if (map[i] < 0 || map[i] >= operand.rank())
-      c.fail("Invalid ", name, "; domain is [0, ", operand.rank(),
+      c.fail("Invalid ", name, " mapping; domain is [0, ", operand.rank(),
              "), got: ", i, "->", map[i], ".");
   c.distinct(map, name);
 }

@@ -98,15 +98,12 @@ void bind_lax(py::module_& m) {
           DotParams p{lc, rc, lb, rb, {}, precision};
           if (!preferred.is_none())
             p.preferred = jnp::canonical(dtype_from(preferred));
-          Value both[] = {x, y};
-          if (x.dtype() != y.dtype()) {
-            // Weak scalars adapt; other mixtures are refused by the type rule.
-            auto t = jnp::result_type(both);
-            if (x.weak_type()) both[0] = lax::convert(x, t.dtype, t.weak);
-            if (y.weak_type()) both[1] = lax::convert(y, t.dtype, t.weak);
-          }
-          return lax::dot_general(both[0], both[1], std::move(p));
+          return jnp::dot_general(x, y, std::move(p));
         });
+  m.def("product_dtype", [](const py::object& x, const py::object& y) {
+    return py::reinterpret_steal<py::object>(
+        numpy_dtype(jnp::product_dtype(dtype_from(x), dtype_from(y))));
+  });
   m.def("matmul", jnp::matmul);
   m.def("where", jnp::where);
   m.def("broadcast_to",

@@ -10,6 +10,12 @@ cdef extern from "python/ufunc_table.h" namespace "cotan::python":
     const UfuncEntry& ufunc_entry(size_t)
 
 
+# Those of cotan.lax that take a request for accuracy.
+cdef frozenset _WITH_ACCURACY = frozenset([
+    "cbrt", "cos", "exp", "exp2", "expm1", "log", "log1p", "logistic",
+    "rsqrt", "sin", "sqrt", "tan", "tanh"])
+
+
 cdef class Ufunc:
     """An elementwise function of one or two arrays.
 
@@ -29,15 +35,42 @@ cdef class Ufunc:
     @property
     def __signature__(self):
         import inspect
-        names = ("x",) if self.unary is not NULL else ("x", "y")
         kind = (inspect.Parameter.POSITIONAL_ONLY
                 if self.__module__ == "cotan.numpy"
                 else inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return inspect.Signature(
-            [inspect.Parameter(n, kind) for n in names])
+            [inspect.Parameter(n, kind) for n in self.operands()] +
+            [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None)
+             for n in self.options()])
+
+    def operands(self):
+        if self.unary is not NULL:
+            return ("x",)
+        if self.what == b"lax.nextafter":
+            return ("x1", "x2")
+        return ("x", "y")
+
+    def options(self):
+        """Keyword arguments besides the operands."""
+        if self.__module__ != "cotan.lax":
+            return ()
+        if self.label == "mul":
+            return ("out_dtype",)
+        return ("accuracy",) if self.label in _WITH_ACCURACY else ()
 
     def __reduce__(self):
         return self.label
+
+    def called(self, str name):
+        """The same function under another name."""
+        cdef Ufunc u = Ufunc.__new__(Ufunc)
+        u.vectorcall, u.unary, u.binary_fn = (
+            self.vectorcall, self.unary, self.binary_fn)
+        u.label, u.what = name, name.encode()
+        (<object>u).__name__ = (<object>u).__qualname__ = name
+        (<object>u).__module__ = self.__module__
+        (<object>u).__doc__ = self.__doc__
+        return u
 
     def __getattr__(self, name):
         # NumPy's methods (reduce, at, ...) are written in Python.
@@ -92,23 +125,29 @@ cdef PyObject* ufunc_slow(Ufunc self, PyObject** args, size_t n,
     """Arity and keyword arguments: x and y; others that are None."""
     cdef size_t i
     cdef list values = [<object>args[i] for i in range(n)]
-    names = ("x",) if self.unary is not NULL else ("x", "y")
+    cdef dict options = {}
+    names = self.operands()
     if kwnames is not NULL:
         for i, key in enumerate(<tuple><object>kwnames):
             value = <object>args[n + i]
-            if key in ("out", "where", "accuracy") and value is None:
-                continue
-            if len(values) < len(names) and key == names[len(values)]:
+            if key in self.options():
+                options[key] = value
+            elif len(values) < len(names) and key == names[len(values)]:
                 values.append(value)
-                continue
-            raise TypeError(
-                f"{self.label}() got an unexpected keyword argument "
-                f"'{key}'")
+            elif not (key in ("out", "where") and value is None):
+                raise TypeError(
+                    f"{self.label}() got an unexpected keyword argument "
+                    f"'{key}'")
     if len(values) != len(names):
         raise TypeError(
             f"{self.label}() takes {len(names)} positional argument"
             f"{'s' if len(names) > 1 else ''} but {len(values)} "
             f"{'were' if len(values) != 1 else 'was'} given")
+    if options:
+        from cotan.lax._elementwise import with_keywords
+        result = with_keywords(self.label, values, options)
+        Py_INCREF(result)
+        return <PyObject*>result
     result = self(*values)
     Py_INCREF(result)
     return <PyObject*>result

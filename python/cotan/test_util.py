@@ -187,11 +187,7 @@ def _plain(x):
     d = np.asarray(x).dtype
     if isinstance(x, (float, complex)):
         d = leaf_aval(x)[0]
-    return (
-        np.dtype(np.float32)
-        if d.name == "bfloat16"
-        else np.empty(0, d).real.dtype
-    )
+    return d if d.name == "bfloat16" else np.empty(0, d).real.dtype
 
 
 def check_grads(

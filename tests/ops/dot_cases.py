@@ -133,11 +133,16 @@ BAD = [
     ),
     Bad(
         "dot-dtypes",
-        lambda: lax.dot_general(
-            _zeros(2, 3), _zeros(3, 2, dtype="i4"), _MATMUL
+        lambda: lax.dot_general_p.bind(
+            _zeros(2, 3),
+            _zeros(3, 2, dtype="i4"),
+            dimension_numbers=_MATMUL,
+            precision=None,
+            preferred_element_type=None,
+            out_sharding=None,
         ),
         TypeError,
-        r"dot_general requires arguments to have the same dtypes|dtype",
+        r"dot_general requires arguments to have the same dtypes",
     ),
     Bad(
         "dot-axis",

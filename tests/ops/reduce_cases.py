@@ -338,7 +338,7 @@ BAD = [
         "reduce_max-twice",
         lambda: lax.reduce_max(_zeros(2, 4), axes=(1, 1)),
         ValueError,
-        r"(axis 1 is given twice|duplicate value in 'axis'): \(1, 1\)",
+        r"(axis 1 is given twice|duplicate value in 'axes'): \(1, 1\)",
     ),
     Bad(
         "reduce_sum-bool",
@@ -368,7 +368,7 @@ BAD = [
         "argmin-index-dtype",
         lambda: lax.argmin(_zeros(2), 0, "float32"),
         TypeError,
-        r"argmin index_dtype must be an integer dtype, got float32",
+        r"argmin index_dtype must be an integer type, but got float32",
     ),
     Bad(
         "cumsum-axis",

@@ -253,13 +253,32 @@ BAD = [
         "broadcast-size",
         lambda: lax.broadcast_in_dim(_zeros(3), (2, 4), (1,)),
         TypeError,
-        r"broadcast_in_dim: cannot broadcast f32\[3\] to shape \(2, 4\)",
+        r"dimension sizes must either be 1, or be equal to .*; got operand "
+        r"f32\[3\], shape \(2, 4\) and broadcast_dimensions \(1,\)",
     ),
     Bad(
         "broadcast-dims",
         lambda: lax.broadcast_in_dim(_zeros(3), (2, 3), ()),
         TypeError,
-        r"broadcast_dimensions \(\) must name a dimension for each of f32\[3\]",
+        r"broadcast_dimensions must have length equal to operand ndim",
+    ),
+    Bad(
+        "broadcast-twice",
+        lambda: lax.broadcast_in_dim(_zeros(3, 3), (3, 3), (1, 1)),
+        TypeError,
+        r"broadcast_dimensions must not contain duplicates",
+    ),
+    Bad(
+        "broadcast-rank",
+        lambda: lax.broadcast_in_dim(_zeros(3, 3), (3,), (0, 1)),
+        TypeError,
+        r"target broadcast shape must have equal or higher rank",
+    ),
+    Bad(
+        "broadcast-beyond",
+        lambda: lax.broadcast_in_dim(_zeros(3), (3, 3), (2,)),
+        TypeError,
+        r"broadcast_dimensions must be a subset of output dimensions",
     ),
     Bad(
         "broadcast-negative",

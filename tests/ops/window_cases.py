@@ -398,7 +398,7 @@ BAD = [
         "conv-strides",
         lambda: lax.conv(_X, np.ones((2, 3, 1, 1), np.float32), (1,), "VALID"),
         ValueError,
-        "window_strides must have one entry per spatial dimension",
+        "window and window_strides must have the same number of dimensions",
     ),
     Bad(
         "conv-groups",

@@ -28,11 +28,6 @@ UFUNCS = {
     "logaddexp2", "logical_and", "logical_or", "logical_xor", "maximum",
     "minimum", "multiply", "negative", "subtract",
 }  # fmt: skip
-# `accuracy` chooses between XLA's implementations; ours are accurate.
-ACCURACY = {
-    "cbrt", "cos", "exp", "exp2", "expm1", "log", "log1p", "logistic",
-    "rsqrt", "sin", "sqrt", "tan", "tanh",
-}  # fmt: skip
 ERRORS = {
     "ConcretizationTypeError", "JAXIndexError", "JAXTypeError",
     "KeyReuseError", "NonConcreteBooleanIndexError",
@@ -60,10 +55,6 @@ EXCEPTIONS = {
         "trunc": "a ufunc: by position",
     },
     "cotan.lax": {
-        **dict.fromkeys(ACCURACY, "no accuracy"),
-        "mul": "out_dtype",
-        "mulhi": "also by keyword",
-        "nextafter": "x, y as everywhere",
         "random_gamma_grad": "a and x have names",
         "reduce_and": "out_sharding is accepted by all",
         "reduce_max": "out_sharding is accepted by all",

@@ -43,9 +43,11 @@ def padtype_to_pads(in_shape, window_shape, window_strides, padding):
         raise RuntimeError(f"Unrecognized padding type: {padding}")
     if kind == "VALID":
         return [(0, 0)] * len(in_shape)
-    strides = window_strides or [1] * len(in_shape)
+    if window_strides is None or not len(window_strides):
+        window_strides = [1] * len(in_shape)
     pads = []
-    for n, w, s in zip(in_shape, window_shape, strides, strict=True):
+    sizes = (_ints(v) for v in (in_shape, window_shape, window_strides))
+    for n, w, s in zip(*sizes, strict=True):
         total = max((-(-n // s) - 1) * s + w - n, 0) if n else 0
         low = total // 2 if kind == "SAME" else total - total // 2
         pads.append((low, total - low))
@@ -186,6 +188,12 @@ def conv_general_dilated(
             "padding or use conv_transpose."
         )
     rhs_dilation = ones if rhs_dilation is None else _ints(rhs_dilation)
+    if len(window_strides) != len(ones):
+        raise ValueError(
+            "conv_general_dilated window and window_strides must have the same "
+            f"number of dimensions, but got {len(ones)} and "
+            f"{len(window_strides)}."
+        )
     if isinstance(padding, str):
         spatial = [lhs.shape[d] for d in numbers.lhs_spec[2:]]
         kernel = [

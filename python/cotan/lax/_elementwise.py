@@ -9,7 +9,14 @@ import operator
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, tree_util
-from cotan.lax._types import RoundingMethod, shape_of, user_dtype
+from cotan.lax._types import (
+    AccuracyMode,
+    RoundingMethod,
+    Tolerance,
+    canonical_shape,
+    shape_of,
+    user_dtype,
+)
 
 _functions = {
     name.removeprefix("lax."): function
@@ -34,6 +41,25 @@ __all__ = [
     "select_n",
     "stop_gradient",
 ]
+
+
+def with_keywords(name: str, operands, keywords: dict):
+    """An elementwise function with what only some of them take: a request for
+    accuracy, which is the same for all, and the dtype of a product."""
+    rest = dict(keywords)
+    accuracy = rest.pop("accuracy", None)
+    if not (
+        accuracy is None or isinstance(accuracy, (AccuracyMode, Tolerance))
+    ):
+        raise TypeError(
+            f"[{name}] accuracy must be a Tolerance or an AccuracyMode, got "
+            f"{accuracy!r}"
+        )
+    out_dtype = rest.pop("out_dtype", None)
+    if out_dtype is not None:
+        out_dtype = user_dtype(out_dtype, name)
+        operands = [_core.convert(x, out_dtype, False) for x in operands]
+    return _functions[name](*operands)
 
 
 def dtype(x):
@@ -64,7 +90,7 @@ def reduce_precision(operand, exponent_bits: int, mantissa_bits: int):
     )
 
 
-def mulhi(x, y):
+def mulhi(x, y, /):
     """The upper half of the exact product of two 32-bit (or narrower)
     integers."""
     x, y = _dispatch.to_array(x), _dispatch.to_array(y)
@@ -90,9 +116,11 @@ def mulhi(x, y):
 def convert_element_type(operand, new_dtype):
     """operand in another dtype: floats to integers round towards zero and
     saturate, integers wrap, complex to real drops the imaginary part."""
-    return _core.convert(
-        operand, user_dtype(new_dtype, "convert_element_type"), False
-    )
+    new_dtype = user_dtype(new_dtype, "convert_element_type")
+    if type(operand) is int and dtypes.issubdtype(new_dtype, np.integer):
+        # A Python integer of any size wraps.
+        operand = np.asarray(operand).astype(new_dtype)
+    return _core.convert(operand, new_dtype, False)
 
 
 def bitcast_convert_type(operand, new_dtype):
@@ -136,7 +164,14 @@ def stop_gradient(x):
 
 def broadcast_shapes(*shapes):
     """The shape that arrays of these shapes broadcast to."""
-    return tuple(_core.broadcast_shapes([tuple(s) for s in shapes]))
+    shapes = [canonical_shape(s) for s in shapes]
+    for shape in shapes:
+        if any(d < 0 for d in shape):
+            raise TypeError(
+                "Only non-negative indices are allowed when broadcasting "
+                f"static shapes, but got shape {shape!r}."
+            )
+    return tuple(_core.broadcast_shapes(shapes))
 
 
 def same_shape(*xs):

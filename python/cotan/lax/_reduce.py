@@ -52,7 +52,7 @@ __all__ = [
 
 def _reduction(kind, name, doc):
     def function(operand, axes: Sequence[int], *, out_sharding=None):
-        axes = canonical_axes(tuple(axes), ndim_of(operand))
+        axes = canonical_axes(tuple(axes), ndim_of(operand), "axes")
         return _core.reduce(operand, kind, axes)
 
     function.__name__ = function.__qualname__ = name
@@ -177,10 +177,11 @@ def reduce(
     kind = None
     if len(operands) == 1:
         x, init = map(_dispatch.to_array, (operands[0], inits[0]))
-        kind = _kind_of(computation, init)
+        if not init.shape and tree_util.treedef_is_leaf(tree):
+            kind = _kind_of(computation, init)
     if kind is None:
         return _folded(operands, inits, tree, computation, dimensions)
-    axes = canonical_axes(tuple(dimensions), x.ndim)
+    axes = canonical_axes(tuple(dimensions), x.ndim, "axes")
     out = _core.reduce(x, kind, axes)
     if not _is_identity(init, kind):
         out = getattr(el, _COMBINE[kind])(out, init)
@@ -196,13 +197,18 @@ def _folded(operands, inits, tree, computation, dimensions):
     inits = [_dispatch.to_array(x) for x in inits]
     shape = operands[0].shape
     for x, init in zip(operands, inits, strict=True):
-        if x.shape != shape or init.shape or x.dtype != init.dtype:
+        if init.shape:
+            raise ValueError(
+                "reduce found non-scalar initial value: "
+                f"{init.aval.str_short()}"
+            )
+        if x.shape != shape or x.dtype != init.dtype:
             raise TypeError(
                 "[reduce] operands need equal shapes, and init_values scalars "
                 f"of their dtypes, got {x.aval.str_short()} with "
                 f"{init.aval.str_short()}, {shape}"
             )
-    axes = canonical_axes(tuple(dimensions), len(shape))
+    axes = canonical_axes(tuple(dimensions), len(shape), "axes")
     rest = [d for d in range(len(shape)) if d not in axes]
     kept = tuple(shape[d] for d in rest)
 
@@ -262,11 +268,63 @@ cumlogsumexp = _cumulative("logsumexp", "log(sum(exp(x)))")
 # ---- products
 
 
+def _algorithm(precision):
+    """What an algorithm asks for: (dtypes of the operands, the first being
+    that to convert others to; dtype of the sum; Precision), or None."""
+    if isinstance(precision, str):
+        precision = DotAlgorithmPreset.__members__.get(precision)
+    if isinstance(precision, DotAlgorithm):
+        inputs = (precision.lhs_precision_type, precision.rhs_precision_type)
+        return [(t,) for t in inputs], precision.accumulation_type, None
+    if not isinstance(precision, DotAlgorithmPreset):
+        return None
+    name = precision.name
+    if name == "DEFAULT" or name.startswith("ANY"):
+        total = np.float32 if name.endswith(("F32", "F32_FAST_ACCUM")) else None
+        return [(), ()], total, None
+    source, _, total, *_ = name.split("_")
+    level = None
+    if "_X" in name or source == "TF32":
+        source = "F32"
+        level = "high" if name.endswith("X3") or "TF32" in name else "highest"
+    elif source == "F32":
+        level = "highest"
+    inputs = {
+        "F16": (np.float16,),
+        "BF16": (dtypes.bfloat16, np.float32),
+        "F32": (np.float32,),
+        "F64": (np.float64,),
+    }
+    return [inputs[source]] * 2, inputs[total][0], level
+
+
+def _by_algorithm(lhs, rhs, dimension_numbers, algorithm, preferred):
+    """A product whose operands and sum have an algorithm's dtypes."""
+    inputs, total, level = algorithm
+
+    def fitted(x, allowed):
+        x = _dispatch.to_array(x)
+        allowed = [np.dtype(t) for t in allowed]
+        if not allowed or x.dtype in allowed:
+            return x
+        return _core.convert(x, user_dtype(allowed[0], "dot"), False)
+
+    if preferred is None:
+        aval = _dispatch.aval_of
+        preferred = _core.product_dtype(aval(lhs)[0], aval(rhs)[0])
+    out = dot_general(
+        fitted(lhs, inputs[0]),
+        fitted(rhs, inputs[1]),
+        dimension_numbers,
+        level,
+        total,
+    )
+    return _core.convert(out, user_dtype(preferred, "dot"), False)
+
+
 def _precision_name(precision) -> str:
     if precision is None:
         return ""
-    if isinstance(precision, (DotAlgorithm, DotAlgorithmPreset)):
-        return getattr(precision, "name", "algorithm").lower()
     if isinstance(precision, (tuple, list)):
         return max(map(_precision_name, precision))
     try:
@@ -297,6 +355,11 @@ def dot_general(
     batch)). The result has the batch dimensions, then lhs's others, then
     rhs's. preferred_element_type: the result's dtype, in which it is summed.
     """
+    algorithm = _algorithm(precision)
+    if algorithm:
+        return _by_algorithm(
+            lhs, rhs, dimension_numbers, algorithm, preferred_element_type
+        )
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = dimension_numbers
     if preferred_element_type is not None:
         preferred_element_type = user_dtype(preferred_element_type, "dot")
@@ -404,6 +467,11 @@ def top_k(operand, k: int, *, axis: int = -1):
         )
     # Ascending and stable on the reversed order, read from the end.
     n = operand.shape[axis]
+    if n >= 2**31:
+        raise ValueError(
+            "top_k returns int32 indices, which will overflow for array "
+            f"dimensions of 2^31 or more, got shape={operand.shape}"
+        )
     index = _core.iota(np.int32, operand.shape, axis)
     pair = [_core.rev(operand, (axis,)), _core.rev(index, (axis,))]
     values, index = _core.sort(pair, axis, True, 1)

@@ -157,7 +157,10 @@ def collapse(operand, start_dimension: int, stop_dimension: int | None = None):
 def squeeze(array, dimensions: Sequence[int]):
     """Removes dimensions of size 1."""
     ndim = ndim_of(array)
-    return _core.squeeze(array, [canonical_axis(d, ndim) for d in dimensions])
+    dims = [canonical_axis(d, ndim) for d in dimensions]
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"dimensions are not unique: {tuple(dims)}")
+    return _core.squeeze(array, dims)
 
 
 def expand_dims(array, dimensions: Sequence[int]):
@@ -233,7 +236,11 @@ def split(operand, sizes: Sequence[int], axis: int = 0):
     operand = _dispatch.to_array(operand)
     axis = canonical_axis(axis, operand.ndim)
     sizes = [int(s) for s in sizes]
-    if sum(sizes) != operand.shape[axis] or any(s < 0 for s in sizes):
+    if any(s < 0 for s in sizes):
+        raise ValueError(
+            f"Sizes passed to split must be nonnegative, got {sizes}"
+        )
+    if sum(sizes) != operand.shape[axis]:
         raise ValueError(
             f"Sum of sizes {sum(sizes)} must be equal to dimension {axis} of "
             f"the operand shape {list(operand.shape)}"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cotan import _core, _dispatch
+from cotan import _core, _dispatch, dtypes
+from cotan.lax._elementwise import add, lt, select
 from cotan.lax._types import (
     GatherDimensionNumbers,
     GatherScatterMode,
@@ -111,10 +112,42 @@ def _starts(start_indices, ndim: int) -> list:
             _core.squeeze(_core.slice_axis(v, 0, i, i + 1), (0,))
             for i in range(v.shape[0])
         ]
-    if len({s.dtype for s in starts}) > 1:
-        dtype = _core.result_type(tuple(starts))[0]
-        starts = [_core.convert(s, dtype, False) for s in starts]
+    strong = {s.dtype for s in starts if not s.weak_type}
+    if len(strong) == 1:
+        (dtype,) = strong
+        starts = [
+            _core.convert(s, dtype, False)
+            if s.weak_type and dtypes.issubdtype(s.dtype, np.integer)
+            else s
+            for s in starts
+        ]
     return starts
+
+
+def _from_the_end(starts, shape, allowed) -> tuple[list, bool]:
+    """Starts of which only some count from the end where they are negative:
+    those are moved here, and none in the primitive."""
+    if np.ndim(allowed) == 0:
+        return starts, bool(allowed)
+    allowed = [bool(a) for a in allowed]
+    if len(allowed) != len(starts):
+        raise ValueError(
+            f"allow_negative_indices has {len(allowed)} entries for "
+            f"{len(starts)} indices"
+        )
+    if len(set(allowed)) == 1:
+        return starts, allowed[0]
+
+    def moved(start, size):
+        size = _core.full((), size, start.dtype, False)
+        return select(lt(start, 0), add(start, size), start)
+
+    return [
+        moved(s, n)
+        if a and not dtypes.issubdtype(s.dtype, np.unsignedinteger)
+        else s
+        for s, n, a in zip(starts, shape, allowed, strict=True)
+    ], False
 
 
 def dynamic_slice(
@@ -124,11 +157,13 @@ def dynamic_slice(
     start_indices; negative starts count from the end, and a window that does
     not fit is moved to where it does."""
     operand = _dispatch.to_array(operand)
-    return _core.dynamic_slice(
-        operand,
+    starts, negative = _from_the_end(
         _starts(start_indices, operand.ndim),
-        canonical_shape(slice_sizes),
-        bool(np.any(allow_negative_indices)),
+        operand.shape,
+        allow_negative_indices,
+    )
+    return _core.dynamic_slice(
+        operand, starts, canonical_shape(slice_sizes), negative
     )
 
 
@@ -176,12 +211,12 @@ def dynamic_update_slice(
     """operand with `update` written at start_indices (as in
     dynamic_slice)."""
     operand = _dispatch.to_array(operand)
-    return _core.dynamic_update_slice(
-        operand,
-        update,
+    starts, negative = _from_the_end(
         _starts(start_indices, operand.ndim),
-        bool(np.any(allow_negative_indices)),
+        operand.shape,
+        allow_negative_indices,
     )
+    return _core.dynamic_update_slice(operand, update, starts, negative)
 
 
 def dynamic_update_slice_in_dim(

@@ -4,6 +4,7 @@ that shapes, axes and dtypes go through.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import operator
 import warnings
@@ -30,12 +31,20 @@ class AccuracyMode(enum.Enum):
     DEFAULT = 2
 
 
-class Tolerance(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
     """An accuracy that is asked for; see AccuracyMode."""
 
     atol: float = 0.0
     rtol: float = 0.0
     ulps: int = 0
+
+    def __post_init__(self):
+        given = (self.atol, self.rtol, self.ulps)
+        if any(t < 0 for t in given):
+            raise ValueError(f"Tolerances must be non-negative, got {given}.")
+        if not any(given):
+            raise ValueError("At least one of atol, rtol, or ulps must be set.")
 
 
 class FftType(enum.IntEnum):
@@ -231,14 +240,14 @@ def canonical_axis(axis, ndim: int) -> int:
     return axis + ndim if axis < 0 else axis
 
 
-def canonical_axes(axes, ndim: int) -> tuple[int, ...]:
+def canonical_axes(axes, ndim: int, name: str = "axis") -> tuple[int, ...]:
     """Axes from an int, a sequence, or None for all of them."""
     if axes is None:
         return tuple(range(ndim))
     if isinstance(axes, (tuple, list)):
         out = tuple([canonical_axis(a, ndim) for a in axes])
         if len(set(out)) != len(out):
-            raise ValueError(f"duplicate value in 'axis': {tuple(axes)}")
+            raise ValueError(f"duplicate value in '{name}': {tuple(axes)}")
         return out
     return (canonical_axis(axes, ndim),)
 

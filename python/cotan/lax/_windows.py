@@ -77,6 +77,11 @@ def reduce_window(
     if not operands:
         raise ValueError("reduce_window must have at least one operand.")
     operands = [_dispatch.to_array(x) for x in operands]
+    if any(map(np.shape, inits)):
+        raise TypeError(
+            "reduce_window expected init_values to be scalars but init_values "
+            f"have shapes {[np.shape(i) for i in inits]}."
+        )
     rank = operands[0].ndim
     window = tuple([operator.index(d) for d in window_dimensions])
     ones = (1,) * len(window)

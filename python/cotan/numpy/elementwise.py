@@ -77,12 +77,19 @@ true_divide = _ufuncs["numpy.true_divide"]
 trunc = _ufuncs["numpy.trunc"]
 
 # NumPy's and the array API's other names.
-abs = absolute
-acos, acosh, asin, asinh = arccos, arccosh, arcsin, arcsinh
-atan, atanh, atan2 = arctan, arctanh, arctan2
-bitwise_invert = bitwise_not = invert
-bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
-conjugate, divide, mod, pow = conj, true_divide, remainder, power
+abs = absolute.called("abs")
+acos, acosh = arccos.called("acos"), arccosh.called("acosh")
+asin, asinh = arcsin.called("asin"), arcsinh.called("asinh")
+atan, atanh = arctan.called("atan"), arctanh.called("atanh")
+atan2 = arctan2.called("atan2")
+bitwise_invert = invert.called("bitwise_invert")
+bitwise_not = invert.called("bitwise_not")
+bitwise_left_shift = left_shift.called("bitwise_left_shift")
+bitwise_right_shift = right_shift.called("bitwise_right_shift")
+conjugate = conj.called("conjugate")
+divide = true_divide.called("divide")
+mod = remainder.called("mod")
+pow = power.called("pow")
 
 
 def _inexact(x, name, position=0):
@@ -244,7 +251,14 @@ def rad2deg(x, /):
     return _inexact(x, "rad2deg") * (180 / math.pi)
 
 
-radians, degrees = deg2rad, rad2deg
+def radians(x, /):
+    """Degrees to radians."""
+    return deg2rad(x)
+
+
+def degrees(x, /):
+    """Radians to degrees."""
+    return rad2deg(x)
 
 
 def sinc(x, /):

@@ -77,7 +77,14 @@ def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     return _core.np_min(a, axis, None, keepdims, initial, where)
 
 
-amax, amin = max, min
+def amax(a, axis=None, out=None, keepdims=False, initial=None, where=None):
+    """Maximum over axes: `max`."""
+    return max(a, axis, out, keepdims, initial, where)
+
+
+def amin(a, axis=None, out=None, keepdims=False, initial=None, where=None):
+    """Minimum over axes: `min`."""
+    return min(a, axis, out, keepdims, initial, where)
 
 
 def all(a, axis=None, out=None, keepdims=False, *, where=None):
