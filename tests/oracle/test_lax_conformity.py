@@ -82,8 +82,8 @@ lax.split(v, [1, 2]) ~> must be equal to dimension 0 of the operand shape
 lax.argmin(x, 0, np.float32) ~> index_dtype must be an integer type
 lax.argmax(x[:0], 0, np.int32) ~> require non-empty reduced dimension
 lax.argmax(x, 2, np.int32) ~> axis 2
-lax.reduce(n, np.int32(0), lax.add, (0, 0)) ~> duplicate value in 'axes'
-lax.reduce_sum(n, (1, 1)) ~> duplicate value in 'axes'
+lax.reduce(n, np.int32(0), lax.add, (0, 0)) ~> duplicate value in 'axes' of reduction
+lax.reduce_sum(n, (1, 1)) ~> duplicate value in 'axes' of reduction
 lax.reduce({'x': v}, {'x': v}, lambda a, b: a, [0]) ~> non-scalar initial value
 jax.eval_shape(lambda a: lax.top_k(a, 9), big) ~> int32 indices, which will
 lax.dynamic_slice(x, (np.int32(1), np.int16(2)), (2, 2)) ~> integers of the same

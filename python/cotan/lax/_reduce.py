@@ -50,9 +50,12 @@ __all__ = [
 ]
 
 
+_AXES = "'axes' of reduction"
+
+
 def _reduction(kind, name, doc):
     def function(operand, axes: Sequence[int], *, out_sharding=None):
-        axes = canonical_axes(tuple(axes), ndim_of(operand), "axes")
+        axes = canonical_axes(tuple(axes), ndim_of(operand), _AXES)
         return _core.reduce(operand, kind, axes)
 
     function.__name__ = function.__qualname__ = name
@@ -181,7 +184,7 @@ def reduce(
             kind = _kind_of(computation, init)
     if kind is None:
         return _folded(operands, inits, tree, computation, dimensions)
-    axes = canonical_axes(tuple(dimensions), x.ndim, "axes")
+    axes = canonical_axes(tuple(dimensions), x.ndim, _AXES)
     out = _core.reduce(x, kind, axes)
     if not _is_identity(init, kind):
         out = getattr(el, _COMBINE[kind])(out, init)
@@ -208,7 +211,7 @@ def _folded(operands, inits, tree, computation, dimensions):
                 f"of their dtypes, got {x.aval.str_short()} with "
                 f"{init.aval.str_short()}, {shape}"
             )
-    axes = canonical_axes(tuple(dimensions), len(shape), "axes")
+    axes = canonical_axes(tuple(dimensions), len(shape), _AXES)
     rest = [d for d in range(len(shape)) if d not in axes]
     kept = tuple(shape[d] for d in rest)
 

@@ -240,14 +240,14 @@ def canonical_axis(axis, ndim: int) -> int:
     return axis + ndim if axis < 0 else axis
 
 
-def canonical_axes(axes, ndim: int, name: str = "axis") -> tuple[int, ...]:
+def canonical_axes(axes, ndim: int, name: str = "'axis'") -> tuple[int, ...]:
     """Axes from an int, a sequence, or None for all of them."""
     if axes is None:
         return tuple(range(ndim))
     if isinstance(axes, (tuple, list)):
         out = tuple([canonical_axis(a, ndim) for a in axes])
         if len(set(out)) != len(out):
-            raise ValueError(f"duplicate value in '{name}': {tuple(axes)}")
+            raise ValueError(f"duplicate value in {name}: {tuple(axes)}")
         return out
     return (canonical_axis(axes, ndim),)
 
