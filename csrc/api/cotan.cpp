@@ -273,7 +273,7 @@ Value instantiated(const Value& ct, const Value& like) {
 struct JitState::Impl {
   struct Key {
     Avals avals;
-    uint32_t config;
+    uint64_t config;
     bool operator==(const Key&) const = default;
   };
   std::mutex mutex;
@@ -295,7 +295,7 @@ size_t JitState::size() const {
 
 std::optional<Traced> JitState::find(std::span<const Value> args) const {
   std::lock_guard lock(impl_->mutex);
-  const uint32_t key = config_key();
+  const uint64_t key = config_key();
   for (const auto& [k, traced] : impl_->entries) {
     bool same = k.config == key && k.avals.size() == args.size();
     for (size_t i = 0; same && i < args.size(); ++i)

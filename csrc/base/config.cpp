@@ -4,15 +4,32 @@ namespace cotan {
 
 namespace {
 Config global;
-thread_local const Config* local = nullptr;
+struct ThreadState {
+  const Config* config = nullptr;
+  uint32_t scope = 0;
+};
+thread_local ThreadState local;
 }  // namespace
 
-const Config& config() noexcept { return local ? *local : global; }
+const Config& config() noexcept {
+  return local.config ? *local.config : global;
+}
 void set_global_config(const Config& c) noexcept { global = c; }
 const Config* set_thread_config(const Config* c) noexcept {
-  const Config* before = local;
-  local = c;
+  const Config* before = local.config;
+  local.config = c;
   return before;
+}
+uint32_t thread_scope() noexcept { return local.scope; }
+void set_thread_scope(uint32_t scope) noexcept { local.scope = scope; }
+
+uint64_t config_key() noexcept {
+  const ThreadState& t = local;
+  const Config& c = t.config ? *t.config : global;
+  return uint32_t(c.x64) | uint32_t(c.promotion) << 1 |
+         uint32_t(c.rank_promotion) << 2 | uint32_t(c.debug_nans) << 4 |
+         uint32_t(c.debug_infs) << 5 | uint32_t(c.threefry_partitionable) << 6 |
+         uint32_t(c.disable_jit) << 7 | uint64_t(t.scope) << 32;
 }
 
 }  // namespace cotan

@@ -28,12 +28,11 @@ void set_global_config(const Config& c) noexcept;
 // Null: back to the global settings. Returns what was set before.
 const Config* set_thread_config(const Config* c) noexcept;
 
-inline uint32_t config_key() noexcept {
-  const Config& c = config();
-  return uint32_t(c.x64) | uint32_t(c.promotion) << 1 |
-         uint32_t(c.rank_promotion) << 2 | uint32_t(c.debug_nans) << 4 |
-         uint32_t(c.debug_infs) << 5 | uint32_t(c.threefry_partitionable) << 6 |
-         uint32_t(c.disable_jit) << 7;
-}
+// What this thread's traces depend on besides: the number of its environment
+// of named axes (trace/axes.h), 0 if it is empty.
+uint32_t thread_scope() noexcept;
+void set_thread_scope(uint32_t scope) noexcept;
+
+uint64_t config_key() noexcept;
 
 }  // namespace cotan

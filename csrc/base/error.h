@@ -31,6 +31,7 @@ enum class ErrorKind : uint8_t {
   unexpected_tracer,           // UnexpectedTracerError
   non_concrete_boolean_index,  // NonConcreteBooleanIndexError
   floating_point,              // debug_nans
+  name,                        // NameError: an unbound axis name
 };
 
 class Error : public std::exception {

@@ -199,27 +199,11 @@ namespace {
 }
 
 // Checks the jaxprs among the params.
-class SubJaxprChecker : public ParamVisitor {
+class SubJaxprChecker : public PartialVisitor {
  public:
-  void on_field(const char*) override {}
-  void on_none() override {}
-  void on_bool(bool) override {}
-  void on_int(int64_t) override {}
-  void on_double(double) override {}
-  void on_string(std::string_view) override {}
-  void on_enum(std::string_view, int64_t) override {}
-  void on_dtype(DType) override {}
-  void on_dims(const Dims&) override {}
-  void on_literal(const Literal&) override {}
-  void on_aval(const Aval&) override {}
   void on_jaxpr(const JaxprRef& j) override {
     if (j) check_jaxpr(*j);
   }
-  void on_opaque(const OpaqueRef&) override {}
-  void begin_list(size_t) override {}
-  void end_list() override {}
-  void begin_struct() override {}
-  void end_struct() override {}
 };
 
 }  // namespace

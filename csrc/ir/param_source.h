@@ -27,6 +27,7 @@ class ParamSource {
   virtual Aval to_aval() = 0;
   virtual JaxprRef to_jaxpr() = 0;    // null for none
   virtual OpaqueRef to_opaque() = 0;  // null for none
+  virtual AxisName to_axis_name() = 0;
 };
 
 namespace detail {
@@ -50,6 +51,8 @@ void field_read(ParamSource& from, T& v) {
     v = from.to_jaxpr();
   } else if constexpr (std::is_same_v<T, OpaqueRef>) {
     v = from.to_opaque();
+  } else if constexpr (std::is_same_v<T, AxisName>) {
+    v = from.to_axis_name();
   } else if constexpr (std::is_same_v<T, DType>) {
     v = from.to_dtype();
   } else if constexpr (std::is_same_v<T, Literal>) {

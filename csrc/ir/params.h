@@ -81,6 +81,38 @@ class ParamVisitor {
   virtual void end_struct() = 0;
 };
 
+// Looks at a few kinds of fields only.
+class PartialVisitor : public ParamVisitor {
+ public:
+  void on_field(const char*) override {}
+  void on_none() override {}
+  void on_bool(bool) override {}
+  void on_int(int64_t) override {}
+  void on_double(double) override {}
+  void on_string(std::string_view) override {}
+  void on_enum(std::string_view, int64_t) override {}
+  void on_dtype(DType) override {}
+  void on_dims(const Dims&) override {}
+  void on_literal(const Literal&) override {}
+  void on_aval(const Aval&) override {}
+  void on_jaxpr(const JaxprRef&) override {}
+  void on_opaque(const OpaqueRef&) override {}
+  void begin_list(size_t) override {}
+  void end_list() override {}
+  void begin_struct() override {}
+  void end_struct() override {}
+};
+
+// The name of a mapped axis (vmap's axis_name). There is one object per name:
+// names are equal iff they are the same object.
+class AxisNameObj : public Opaque {
+ public:
+  virtual std::string text() const = 0;  // without quotes
+};
+using AxisName = Ref<const AxisNameObj>;
+// The name that is a string.
+AxisName axis_name(std::string_view text);
+
 namespace detail {
 
 template <class T>
@@ -96,7 +128,7 @@ template <class T>
 bool field_equal(const T& a, const T& b) {
   if constexpr (std::is_same_v<T, JaxprRef>) {
     return a == b || (a && b && jaxpr_equal(*a, *b));
-  } else if constexpr (std::is_same_v<T, OpaqueRef>) {
+  } else if constexpr (std::is_convertible_v<T, OpaqueRef>) {
     return a == b || (a && b && a->equals(*b));
   } else if constexpr (HasFields<T>) {
     return std::apply(
@@ -122,7 +154,7 @@ template <class T>
 uint64_t field_hash(uint64_t seed, const T& v) {
   if constexpr (std::is_same_v<T, JaxprRef>) {
     return hash_mix(seed, v ? jaxpr_hash(*v) : 0);
-  } else if constexpr (std::is_same_v<T, OpaqueRef>) {
+  } else if constexpr (std::is_convertible_v<T, OpaqueRef>) {
     return hash_mix(seed, v ? v->hash() : 0);
   } else if constexpr (HasFields<T>) {
     std::apply(
@@ -152,7 +184,7 @@ template <class T>
 void field_visit(ParamVisitor& to, const T& v) {
   if constexpr (std::is_same_v<T, JaxprRef>)
     to.on_jaxpr(v);
-  else if constexpr (std::is_same_v<T, OpaqueRef>)
+  else if constexpr (std::is_convertible_v<T, OpaqueRef>)
     to.on_opaque(v);
   else if constexpr (std::is_same_v<T, Dims>)
     to.on_dims(v);

@@ -83,12 +83,19 @@ struct TransposeArgs {
 
 // ---- batching
 inline constexpr int64_t kNotBatched = -1;
+struct BatchAxis {
+  int64_t size;
+  AxisName name;  // null: none
+  BatchAxis(int64_t s, AxisName n = nullptr) : size(s), name(std::move(n)) {}
+};
 struct BatchArgs {
   const Primitive& self;
   const Params& params;
   std::span<const Value> x;
   std::span<const int64_t> dims;  // batch axis of each operand, or kNotBatched
   int64_t size;                   // of the batch axis
+  AxisName name = nullptr;        // of the batch axis
+  BatchAxis axis() const { return {size, name}; }
 };
 struct Batched {
   Values values;
@@ -202,6 +209,9 @@ struct Primitive {
   Linearized (*linearize)(const LinearizeArgs&) = nullptr;
   Values (*transpose)(const TransposeArgs&) = nullptr;
   Batched (*batch)(const BatchArgs&) = nullptr;
+  // Whether it depends on a named axis, so that it is batched even if no
+  // operand is. Default: iff a jaxpr in its parameters does.
+  bool (*uses_axis)(const Params&, const AxisName&) = nullptr;
 
   // Elementwise: operands have the output's shape or rank 0.
   ScalarOuts (*scalar)(ScalarEmitter&, Scalars, const Params&) = nullptr;
@@ -247,6 +257,8 @@ struct Primitive {
 // ---- registry. COTAN_REGISTER(sin_p) at namespace scope, once.
 std::span<const Primitive* const> registry();
 const Primitive* find_primitive(std::string_view name);
+bool uses_axis(const Primitive& p, const Params& params, const AxisName& name);
+bool uses_axis(const Jaxpr& j, const AxisName& name);
 struct Register {
   explicit Register(const Primitive& p);
 };

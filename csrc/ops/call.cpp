@@ -105,7 +105,7 @@ Batched call_batch(const BatchArgs& a) {
     x.push_back(batched.back() ? batch_to_front(a.x[i], a.dims[i], a.size)
                                : a.x[i]);
   }
-  BatchedJaxpr b = batch_jaxpr(P(a.params).jaxpr, a.size, batched);
+  BatchedJaxpr b = batch_jaxpr(P(a.params).jaxpr, a.axis(), batched);
   Batched r{bind_call(b.graph, x, P(a.params).name, P(a.params).num_known), {}};
   for (bool is_batched : b.batched_out)
     r.dims.push_back(is_batched ? 0 : kNotBatched);

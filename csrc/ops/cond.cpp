@@ -260,7 +260,7 @@ Batched select_branches(const BatchArgs& a) {
       throw_not_implemented(
           "[vmap] ordered effects in a cond whose predicate "
           "is batched");
-    BatchedJaxpr j = batch_jaxpr(branches[b], a.size, all_in, all_out);
+    BatchedJaxpr j = batch_jaxpr(branches[b], a.axis(), all_in, all_out);
     // Elements of the other branches get no derivative from this one, and so
     // no nan either.
     Value mine =
@@ -298,13 +298,13 @@ Batched cond_batch(const BatchArgs& a) {
   }
   std::vector<bool> out(branches[0]->out.size(), false);
   for (const JaxprRef& j : branches) {
-    BatchedJaxpr b = batch_jaxpr(j, a.size, batched);
+    BatchedJaxpr b = batch_jaxpr(j, a.axis(), batched);
     for (size_t i = 0; i < out.size(); ++i)
       if (b.batched_out[i]) out[i] = true;
   }
   std::vector<TracedGraph> graphs;
   for (const JaxprRef& j : branches)
-    graphs.push_back(batch_jaxpr(j, a.size, batched, out).graph);
+    graphs.push_back(batch_jaxpr(j, a.axis(), batched, out).graph);
   Batched r{bind_cond(a.x[0], graphs, x), {}};
   for (bool b : out) r.dims.push_back(b ? 0 : kNotBatched);
   return r;

@@ -137,7 +137,7 @@ Batched solve_batch(const BatchArgs& a) {
     }
     batched.resize(count + n, true);
     BatchedJaxpr b =
-        batch_jaxpr(p.jaxprs[f], a.size, batched,
+        batch_jaxpr(p.jaxprs[f], a.axis(), batched,
                     std::vector<bool>(p.jaxprs[f]->out.size(), true));
     in.append(b.graph.consts.begin(), b.graph.consts.end());
     in.append(consts.begin(), consts.end());

@@ -388,7 +388,7 @@ Batched scan_batch(const BatchArgs& a) {
     grown = false;
     force.assign(p.jaxpr->out.size(), false);
     for (size_t i = 0; i < n; ++i) force[i] = batched[nc + i];
-    b = batch_jaxpr(p.jaxpr, a.size, batched, force);
+    b = batch_jaxpr(p.jaxpr, a.axis(), batched, force);
     for (size_t i = 0; i < n; ++i)
       if (b.batched_out[i] && !batched[nc + i]) grown = batched[nc + i] = true;
   }

@@ -40,6 +40,10 @@ const Primitive& define_primitive(const std::string& name) {
           [](const BatchArgs& a) {
             return rules(a.params).batch(a, values(a.params));
           },
+      .uses_axis =
+          [](const Params& p, const AxisName& name) {
+            return rules(p).uses_axis(values(p), name);
+          },
       .expand =
           [](const Params& p, std::span<const Value> x) {
             return rules(p).expand(x, values(p));

@@ -22,6 +22,8 @@ class UserRules : public Opaque {
   virtual Values transpose(const TransposeArgs& a,
                            const OpaqueRef& params) const = 0;
   virtual Batched batch(const BatchArgs& a, const OpaqueRef& params) const = 0;
+  virtual bool uses_axis(const OpaqueRef& params,
+                         const AxisName& name) const = 0;
 };
 using UserRulesRef = Ref<const UserRules>;
 

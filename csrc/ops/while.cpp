@@ -187,9 +187,9 @@ Batched masked_loop(const BatchArgs& a, const WhileParams& p,
     bool batched = i < c ? cond_batched[i] : body_batched[i - c];
     x.push_back(batched ? batch_to_front(a.x[i], a.dims[i], a.size) : a.x[i]);
   }
-  BatchedJaxpr cond = batch_jaxpr(p.cond, a.size, cond_batched, {true});
+  BatchedJaxpr cond = batch_jaxpr(p.cond, a.axis(), cond_batched, {true});
   BatchedJaxpr body =
-      batch_jaxpr(p.body, a.size, body_batched, std::vector<bool>(n, true));
+      batch_jaxpr(p.body, a.axis(), body_batched, std::vector<bool>(n, true));
   Parts s = parts_of(p, x);
   Values cond_consts = joined({cond.graph.consts, s.cond_consts});
   Values first = joined({cond_consts, s.carry});
@@ -248,8 +248,8 @@ Batched while_batch(const BatchArgs& a) {
     cond_in.assign(batched.begin(), batched.begin() + long(c));
     cond_in.insert(cond_in.end(), carry.begin(), carry.end());
     body_in.assign(batched.begin() + long(c), batched.end());
-    cond = batch_jaxpr(p.cond, a.size, cond_in);
-    body = batch_jaxpr(p.body, a.size, body_in, carry);
+    cond = batch_jaxpr(p.cond, a.axis(), cond_in);
+    body = batch_jaxpr(p.body, a.axis(), body_in, carry);
     bool grown = false;
     for (size_t i = 0; i < n; ++i)
       if ((body.batched_out[i] || cond.batched_out[0]) && !batched[c + b + i])

@@ -38,7 +38,8 @@ PyObject* exception_class(ErrorKind kind) {
                                           "tracer_array",
                                           "unexpected_tracer",
                                           "non_concrete_boolean_index",
-                                          "floating_point"};
+                                          "floating_point",
+                                          "name"};
   if (error_classes) {
     if (PyObject* c = PyDict_GetItemString(error_classes, names[int(kind)]))
       return c;
@@ -58,6 +59,8 @@ PyObject* exception_class(ErrorKind kind) {
       return PyExc_MemoryError;
     case ErrorKind::interrupted:
       return PyExc_KeyboardInterrupt;
+    case ErrorKind::name:
+      return PyExc_NameError;
     default:
       return PyExc_RuntimeError;
   }

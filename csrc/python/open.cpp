@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "python/axes.h"
 #include "python/gil.h"
 #include "python/params_dict.h"
 #include "transforms/transforms.h"
@@ -188,13 +189,20 @@ class PythonRules final : public UserRules {
     Owned x(list_from_values(a.x));
     Owned dims(
         list_of(a.dims.size(), [&](size_t i) { return number(a.dims[i]); }));
-    Owned r(call("_apply_batch", "OOLO", x.get(), dims.get(),
-                 static_cast<long long>(a.size), dict_of(params)));
+    Owned name(a.name ? axis_name_object(*a.name) : Py_NewRef(Py_None));
+    Owned r(call("_apply_batch", "OOLOO", x.get(), dims.get(),
+                 static_cast<long long>(a.size), name.get(), dict_of(params)));
     Batched b{values_from_sequence(PyTuple_GET_ITEM(r.get(), 0)), {}};
     PyObject* out = PyTuple_GET_ITEM(r.get(), 1);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(out); ++i)
       b.dims.push_back(PyLong_AsLongLong(PyList_GET_ITEM(out, i)));
     return b;
+  }
+  bool uses_axis(const OpaqueRef& params, const AxisName& name) const override {
+    Gil gil;
+    Owned n(axis_name_object(*name));
+    Owned r(call("_uses_axis", "OO", n.get(), dict_of(params)));
+    return r.get() == Py_True;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include "python/axes.h"
 #include "python/gil.h"
 
 namespace cotan::python {
@@ -47,7 +48,9 @@ class DictBuilder final : public ParamVisitor {
     j ? put(open_hooks().jaxpr(&j)) : on_none();
   }
   void on_opaque(const OpaqueRef& o) override {
-    o ? put(open_hooks().opaque(&o)) : on_none();
+    if (!o) return on_none();
+    auto* name = dynamic_cast<const AxisNameObj*>(o.get());
+    put(name ? axis_name_object(*name) : open_hooks().opaque(&o));
   }
   void begin_list(size_t) override { push(true); }
   void end_list() override {
@@ -158,6 +161,10 @@ class DictSource final : public ParamSource {
     const OpaqueRef* o = open_hooks().as_opaque(top());
     if (!o) throw PythonError();
     return *o;
+  }
+  AxisName to_axis_name() override {
+    if (is_none()) refuse("an axis name");
+    return axis_name_from_python(top());
   }
 
  private:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/lax.h"
+#include "python/axes.h"
 #include "python/bridge.h"
 #include "transforms/transforms.h"
 
@@ -39,8 +40,9 @@ inline Values run_transpose(const Jaxpr& linear, const Values& known,
 }
 inline Values flat_vmap(PyObject* f, const Values& x,
                         const std::vector<int64_t>& dims, int64_t size,
-                        std::vector<int64_t>& out_dims) {
-  Batched b = vmap(*python_callable(f), x, dims, size);
+                        PyObject* name, std::vector<int64_t>& out_dims) {
+  Batched b =
+      vmap(*python_callable(f), x, dims, {size, axis_name_from_python(name)});
   out_dims.assign(b.dims.begin(), b.dims.end());
   return std::move(b.values);
 }
@@ -49,6 +51,18 @@ inline Value move_batch(const Value& x, int64_t dim, int64_t size, int64_t to) {
 }
 inline TracedGraph flat_trace(PyObject* f, const std::vector<Aval>& in) {
   return trace_to_jaxpr(*python_callable(f), in);
+}
+// With named axes in scope: names[i] of size sizes[i].
+inline TracedGraph flat_trace_under(PyObject* f, const std::vector<Aval>& in,
+                                    const std::vector<PyObject*>& names,
+                                    const std::vector<int64_t>& sizes,
+                                    size_t first = 0) {
+  if (first == names.size()) return flat_trace(f, in);
+  ExtendAxes axis({sizes[first], axis_name_from_python(names[first])});
+  return flat_trace_under(f, in, names, sizes, first + 1);
+}
+inline bool jaxpr_uses_axis(const Jaxpr& j, PyObject* name) {
+  return uses_axis(j, axis_name_from_python(name));
 }
 inline Values run_jaxpr(const Jaxpr& j, const Values& x) {
   return eval_jaxpr(j, x);

@@ -12,6 +12,9 @@ cdef extern from "ir/jaxpr.h" namespace "cotan":
     bint jaxpr_equal(const JaxprObj&, const JaxprObj&)
     uint64_t jaxpr_hash(const JaxprObj&)
 
+cdef extern from "base/config.h" namespace "cotan":
+    uint32_t thread_scope()
+
 cdef extern from "trace/trace.h" namespace "cotan":
     cppclass TracedGraph:
         TracedGraph()
@@ -45,10 +48,19 @@ cdef extern from "python/transforms.h" namespace "cotan::python":
     Values run_linear(const LinearizationObj&, const Values&) \
         except +translate_exception
     Values flat_vmap(PyObject* f, const Values&, const vector[int64_t]&,
-                     int64_t, vector[int64_t]&) except +translate_exception
+                     int64_t, PyObject* name,
+                     vector[int64_t]&) except +translate_exception
     Value move_batch(const Value&, int64_t, int64_t, int64_t) \
         except +translate_exception
     TracedGraph flat_trace(PyObject* f, const vector[Aval]&) \
+        except +translate_exception
+    TracedGraph flat_trace_under(PyObject* f, const vector[Aval]&,
+                                 const vector[PyObject*]&,
+                                 const vector[int64_t]&) \
+        except +translate_exception
+    int64_t size_of_axis(PyObject*) except +translate_exception
+    PyObject* names_in_scope() except +translate_exception
+    bint jaxpr_uses_axis(const JaxprObj&, PyObject*) \
         except +translate_exception
     Values run_jaxpr(const JaxprObj&, const Values&) \
         except +translate_exception
@@ -201,6 +213,42 @@ def trace_flat(f, avals):
     return j
 
 
+def trace_flat_under(f, avals, axis_env):
+    """As trace_flat, with named axes, pairs (name, size), in scope."""
+    cdef ClosedJaxpr j = ClosedJaxpr.__new__(ClosedJaxpr)
+    cdef vector[PyObject*] names
+    cdef vector[int64_t] sizes
+    axis_env = [tuple(pair) for pair in axis_env]
+    for pair in axis_env:
+        names.push_back(<PyObject*>pair[0])
+        sizes.push_back(pair[1])
+    j.graph = flat_trace_under(<PyObject*>f, avals_from(avals), names, sizes)
+    return j
+
+
+def axis_size(name):
+    """The size of the axis of that name, which is in scope."""
+    return size_of_axis(<PyObject*>name)
+
+
+def axes_in_scope():
+    """The names, the innermost last."""
+    cdef PyObject* l = names_in_scope()
+    result = <object>l
+    Py_DECREF(result)
+    return result
+
+
+def scope_number():
+    """Equal where the same axes are in scope."""
+    return thread_scope()
+
+
+def uses_axis(ClosedJaxpr j, name):
+    """Whether a collective of j is over the axis of that name."""
+    return jaxpr_uses_axis(j.graph.jaxpr.get()[0], <PyObject*>name)
+
+
 def jvp_flat(f, primals, tangents):
     """(outputs, output tangents); None is a zero tangent."""
     cdef FlatResult r = flat_jvp(<PyObject*>f, values_of(primals),
@@ -294,13 +342,13 @@ def transpose_flat(ClosedJaxpr linear, cts, consts=None):
                                    values_of(consts), values_of(cts)))
 
 
-def vmap_flat(f, args, dims, int64_t size):
+def vmap_flat(f, args, dims, int64_t size, name=None):
     """(outputs, their batch axes); -1: not batched."""
     cdef vector[int64_t] d, out_dims
     for n in dims:
         d.push_back(n)
     cdef Values out = flat_vmap(<PyObject*>f, values_of(args), d, size,
-                                out_dims)
+                                <PyObject*>name, out_dims)
     return arrays_of(out), list(out_dims)
 
 

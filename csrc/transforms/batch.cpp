@@ -1,4 +1,5 @@
 // Batching: one operation on values with an extra axis.
+#include "trace/axes.h"
 #include "transforms/dual.h"
 
 namespace cotan {
@@ -32,7 +33,8 @@ class BatchObj final : public ValueObj {
 
 class BatchTrace final : public Trace {
  public:
-  BatchTrace(Trace& parent, int64_t size) : parent_(&parent), size_(size) {}
+  BatchTrace(Trace& parent, BatchAxis axis)
+      : parent_(&parent), axis_(std::move(axis)) {}
 
   Value wrap(Value v, int64_t dim) {
     if (dim == kNotBatched) return v;
@@ -56,11 +58,12 @@ class BatchTrace final : public Trace {
       dims.push_back(dim);
     }
     SetTrace scope(*parent_);
-    if (!any) return parent_->process(p, values, params);
+    if (!any && !(axis_.name && uses_axis(p, params, axis_.name)))
+      return parent_->process(p, values, params);
     if (!p.batch)
       throw_not_implemented("[vmap] primitive '", p.name,
                             "' has no batch rule");
-    Batched b = p.batch({p, params, values, dims, size_});
+    Batched b = p.batch({p, params, values, dims, axis_.size, axis_.name});
     for (size_t i = 0; i < b.values.size(); ++i)
       b.values[i] = wrap(std::move(b.values[i]), b.dims[i]);
     return std::move(b.values);
@@ -68,14 +71,14 @@ class BatchTrace final : public Trace {
 
  private:
   Ref<Trace> parent_;
-  const int64_t size_;
+  const BatchAxis axis_;
 };
 
 }  // namespace
 
 Batched vmap(FunctionRef f, std::span<const Value> x,
-             std::span<const int64_t> dims, int64_t size) {
-  auto trace = make_ref<BatchTrace>(current_trace(), size);
+             std::span<const int64_t> dims, const BatchAxis& axis) {
+  auto trace = make_ref<BatchTrace>(current_trace(), axis);
   EndTrace end(*trace);
   Values in;
   for (size_t i = 0; i < x.size(); ++i)
@@ -83,6 +86,7 @@ Batched vmap(FunctionRef f, std::span<const Value> x,
   Values out;
   {
     SetTrace scope(*trace);
+    ExtendAxes names(axis);
     out = f(in);
   }
   Batched b;

@@ -2,6 +2,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/config.h"
 #include "transforms/transforms.h"
 
 namespace cotan {
@@ -14,14 +15,16 @@ bool all_concrete(const TracedGraph& g) {
   return true;
 }
 
-// Results by (jaxpr object, flags). Holding the jaxpr keeps its address. A
-// result that closes over a live tracer is made anew each time.
+// Results by (jaxpr object, flags, axis, axes in scope: custom rules see them).
+// Holding the jaxpr keeps its address. A result that closes over a live tracer
+// is made anew each time.
 template <class Result>
 class Memo {
  public:
   template <class Make>
-  Result get(const JaxprRef& j, std::vector<bool> flags, int64_t n, Make make) {
-    Key key{j, std::move(flags), n};
+  Result get(const JaxprRef& j, std::vector<bool> flags, int64_t n, Make make,
+             AxisName name = nullptr) {
+    Key key{j, std::move(flags), n, std::move(name), thread_scope()};
     {
       std::lock_guard lock(mutex_);
       if (auto it = map_.find(key); it != map_.end()) return it->second;
@@ -44,6 +47,8 @@ class Memo {
     JaxprRef jaxpr;
     std::vector<bool> flags;
     int64_t n;
+    AxisName name;
+    uint32_t scope;
     bool operator==(const Key&) const = default;
   };
   struct Hash {
@@ -167,10 +172,11 @@ TracedGraph transpose_jaxpr(const JaxprRef& linear, size_t num_known) {
       });
 }
 
-BatchedJaxpr batch_jaxpr(const JaxprRef& j, int64_t size,
+BatchedJaxpr batch_jaxpr(const JaxprRef& j, const BatchAxis& axis,
                          const std::vector<bool>& batched,
                          const std::vector<bool>& force) {
-  return batch_memo.get(j, joined(batched, force), size, [&](bool& reusable) {
+  const int64_t size = axis.size;
+  auto make = [&](bool& reusable) {
     BatchedJaxpr r;
     Avals in = j->in_avals();
     SmallVector<int64_t, 8> dims;
@@ -180,7 +186,7 @@ BatchedJaxpr batch_jaxpr(const JaxprRef& j, int64_t size,
     }
     auto run_batched = [&](std::span<const Value> a) {
       auto run = [&](std::span<const Value> v) { return eval_jaxpr(*j, v); };
-      Batched b = vmap(run, a, dims, size);
+      Batched b = vmap(run, a, dims, axis);
       for (size_t i = 0; i < b.values.size(); ++i) {
         bool is_batched = b.dims[i] != kNotBatched || is_forced(force, i);
         r.batched_out.push_back(is_batched);
@@ -191,7 +197,8 @@ BatchedJaxpr batch_jaxpr(const JaxprRef& j, int64_t size,
     };
     r.graph = trace_named(run_batched, in, *j, reusable);
     return r;
-  });
+  };
+  return batch_memo.get(j, joined(batched, force), size, make, axis.name);
 }
 
 }  // namespace cotan

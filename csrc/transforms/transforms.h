@@ -44,7 +44,7 @@ Vjp vjp(FunctionRef f, std::span<const Value> x,
 
 // ---- batching
 Batched vmap(FunctionRef f, std::span<const Value> x,
-             std::span<const int64_t> dims, int64_t size);
+             std::span<const int64_t> dims, const BatchAxis& axis);
 // Moves or makes the batch axis.
 Value batch_to(const Value& x, int64_t dim, int64_t size, int64_t to);
 inline Value batch_to_front(const Value& x, int64_t dim, int64_t size) {
@@ -81,7 +81,7 @@ struct BatchedJaxpr {
   std::vector<bool> batched_out;  // at axis 0
 };
 // batched: which inputs have a batch axis, at 0.
-BatchedJaxpr batch_jaxpr(const JaxprRef& j, int64_t size,
+BatchedJaxpr batch_jaxpr(const JaxprRef& j, const BatchAxis& axis,
                          const std::vector<bool>& batched,
                          const std::vector<bool>& force = {});
 

@@ -43,7 +43,6 @@ EXCEPTIONS = {
         "ShapeDtypeStruct": "arrays are neither varying nor references",
         "default_backend": "built in",
         "jit": "our defaults are None where JAX has markers",
-        "vmap": "sum_match is about named axes",
     },
     "cotan.numpy": {
         **dict.fromkeys(UFUNCS, "no out and where"),

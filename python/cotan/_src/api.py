@@ -407,6 +407,7 @@ def vmap(
     axis_name=None,
     axis_size: int | None = None,
     spmd_axis_name=None,
+    sum_match: bool = False,
 ) -> Callable:
     """Maps `fun` over an axis of its arguments, as one batched computation.
 
@@ -415,9 +416,12 @@ def vmap(
       in_axes: axis of each positional argument: an int, None (not mapped), or
         a tree prefix of the arguments. Keyword arguments map over axis 0.
       out_axes: where the mapped axis is in the outputs; a tree prefix.
+      axis_name: by which collectives (`lax.psum`, `lax.axis_index`, ...) in
+        `fun` mean this axis; anything hashable.
       axis_size: needed only if no argument is mapped.
-      axis_name, spmd_axis_name: collectives over the axis are not available
-        yet; a name is accepted and ignored.
+      spmd_axis_name: accepted and ignored, there is one device.
+      sum_match: outputs that are mapped where out_axes is None are summed
+        over the axis.
     """
     del spmd_axis_name
     _check_callable(fun)
@@ -435,12 +439,15 @@ def vmap(
             operands.arrays,
             [-1 if d is None else d for d in operands.dims],
             size,
+            axis_name,
         )
         want = flatten_axes("vmap out_axes", flat.out_tree, out_axes)
         result = []
         for i, (y, d, axis) in enumerate(zip(out, out_dims, want, strict=True)):
             if axis is None:
-                if d != -1:
+                if d != -1 and sum_match:
+                    y = _core.reduce(y, "sum", (d,))
+                elif d != -1:
                     raise vmap_arguments.unmapped_output_error(
                         i, flat.out_tree, want, d, axis_name
                     )
@@ -468,8 +475,10 @@ def make_jaxpr(
 
     >>> cotan.make_jaxpr(lambda x: cnp.sin(x) * 2)(3.0)
     { lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32[] in (c,) }
+
+    axis_env: pairs (name, size) of named axes that `fun` may use.
     """
-    del axis_env
+    axis_env = list(axis_env or ())
     _check_callable(fun)
     static = (
         (static_argnums,)
@@ -487,7 +496,9 @@ def make_jaxpr(
         target = partial_f if not static else with_kwargs
         leaves, in_tree = tree_flatten((tuple(args[i] for i in where), kwargs))
         flat = _Flat(target, in_tree)
-        jaxpr = _dispatch.trace_flat(flat, [avals.leaf_aval(x) for x in leaves])
+        jaxpr = _dispatch.trace_flat_under(
+            flat, [avals.leaf_aval(x) for x in leaves], axis_env
+        )
         if not return_shape:
             return jaxpr
         shapes = tree_unflatten(

@@ -48,6 +48,7 @@ def trace(fun, in_tree, in_avals) -> Body:
     key = (
         in_tree,
         tuple(in_avals),
+        _dispatch.scope_number(),
         *(_core.get_config(name) for name in _SETTINGS),
     )
     try:

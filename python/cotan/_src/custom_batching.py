@@ -334,6 +334,9 @@ def _transpose(cts, *args, call, rule, in_tree, out_tree):
 custom_vmap_p.def_impl(_evaluate)
 custom_vmap_p.def_abstract_eval(_types)
 batching.fancy_primitive_batchers[custom_vmap_p] = _batch
+custom_vmap_p.rules.uses_axis = lambda name, params: _dispatch.uses_axis(
+    params["call"], name
+)
 ad.primitive_jvps[custom_vmap_p] = _jvp
 ad.primitive_transposes[custom_vmap_p] = _transpose
 mlir.register_lowering(custom_vmap_p, mlir.lower_fun(_evaluate))
@@ -484,7 +487,7 @@ def _linear_batch(axis, args, dims, **p):
     def batched(closed):
         def run(xs):
             out, out_dims = _dispatch.vmap_flat(
-                closed.eval, xs, [0] * len(xs), size
+                closed.eval, xs, [0] * len(xs), size, axis.name
             )
             return [
                 _dispatch.move_batch_axis(y, d, size, 0)
@@ -508,4 +511,7 @@ linear_call_p.def_abstract_eval(lambda *_, **p: p["callee"].out_avals)
 ad.primitive_jvps[linear_call_p] = _linear_jvp
 ad.primitive_transposes[linear_call_p] = _linear_transpose
 batching.fancy_primitive_batchers[linear_call_p] = _linear_batch
+linear_call_p.rules.uses_axis = lambda name, params: any(
+    _dispatch.uses_axis(params[key], name) for key in ("callee", "transpose")
+)
 mlir.register_lowering(linear_call_p, mlir.lower_fun(_linear_evaluate))

@@ -408,9 +408,13 @@ def _check_count(what, variables, values):
         )
 
 
-def jaxpr_as_fun(closed_jaxpr: ClosedJaxpr, *args) -> list[Any]:
-    """A ClosedJaxpr as a function; used with functools.partial."""
-    return closed_jaxpr.eval([_dispatch.to_array(x) for x in args])
+def jaxpr_as_fun(closed_jaxpr: ClosedJaxpr, *args):
+    """A ClosedJaxpr as a function of arrays to a list; args are its first."""
+
+    def function(*rest):
+        return closed_jaxpr.eval([_dispatch.to_array(x) for x in args + rest])
+
+    return function
 
 
 def jaxprs_in_params(params) -> Iterator[Jaxpr]:

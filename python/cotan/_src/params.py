@@ -175,6 +175,33 @@ def _jit_from(f):
         del f["num_known"]
 
 
+def _exchange_from(f):
+    del f["axis_size"]
+    _name_from(f)
+
+
+def _exchange_to(f):
+    from cotan import lax
+
+    _name_to(f)
+    if "axis_size" not in f:
+        groups = f.get("axis_index_groups")
+        f["axis_size"] = (
+            len(groups[0]) if groups else lax.axis_size(f["axis_name"])
+        )
+
+
+def _name_from(f):
+    """One name stands alone where JAX has it so."""
+    if len(f["axis_name"]) == 1:
+        f["axis_name"] = f["axis_name"][0]
+
+
+def _name_to(f):
+    if not isinstance(f["axis_name"], (tuple, list)):
+        f["axis_name"] = (f["axis_name"],)
+
+
 def _remat_from(f):
     f["jaxpr"] = f["jaxpr"].jaxpr
 
@@ -184,12 +211,17 @@ def _same(f):
 
 
 _VIEWS: dict[str, tuple[Callable, Callable]] = {
+    "all_gather": (_same, _name_to),
+    "all_to_all": (_exchange_from, _exchange_to),
     "checkpoint": (_remat_from, _same),
     "conv_general_dilated": (_conv_from, _conv_to),
     "dot_general": (_dot_from, _dot_to),
     "gather": _GATHER,
     "jit": (_jit_from, _same),
     "pad": (_pad_from, _pad_to),
+    "pbroadcast": (_name_from, _name_to),
+    "ppermute": (_same, _name_to),
+    "reduce_scatter": (_same, _name_to),
     "slice": (_slice_from, _slice_to),
     **{
         f"scatter{kind}": (_scatter_from, _scatter_to)

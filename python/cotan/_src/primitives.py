@@ -300,7 +300,14 @@ class Primitive:
             for c, t, lin in zip(out, types, linear, strict=True)
         ]
 
-    def _apply_batch(self, values, dims, size, params):
+    def _uses_axis(self, name, params) -> bool:
+        """Whether the batching rule is called though no operand is batched."""
+        if not self.rules.batch_takes_axis:
+            return False
+        used = self.rules.uses_axis
+        return used is None or used(name, params)
+
+    def _apply_batch(self, values, dims, size, name, params):
         rule, takes_axis = self.rules.batch, self.rules.batch_takes_axis
         if rule is None:
             raise _missing(
@@ -311,7 +318,7 @@ class Primitive:
         axes = [None if d < 0 else d for d in dims]
         if takes_axis:
             out, out_dims = rule(
-                AxisData(None, size), tuple(values), tuple(axes), **params
+                AxisData(name, size), tuple(values), tuple(axes), **params
             )
         else:
             out, out_dims = rule(tuple(values), tuple(axes), **params)
@@ -345,13 +352,22 @@ class AxisData:
 class Rules:
     """What interpreters hold for one primitive."""
 
-    __slots__ = ("jvp", "transpose", "batch", "batch_takes_axis", "lowering")
+    __slots__ = (
+        "batch",
+        "batch_takes_axis",
+        "jvp",
+        "lowering",
+        "transpose",
+        "uses_axis",
+    )
 
     def __init__(self):
         self.jvp: Callable | None = None
         self.transpose: Callable | None = None
         self.batch: Callable | None = None
         self.batch_takes_axis = False
+        # (name, params): whether it depends on that axis; None: it may.
+        self.uses_axis: Callable | None = None
         self.lowering: Any = None
 
 

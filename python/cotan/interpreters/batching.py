@@ -35,7 +35,7 @@ not_mapped = None
 
 
 def _core_batch(p: Primitive) -> Callable:
-    def rule(args, dims, **params):
+    def rule(args, dims, axis_name=None, **params):
         arrays = [_dispatch.to_array(x) for x in args]
         size = next(
             x.shape[d]
@@ -48,7 +48,11 @@ def _core_batch(p: Primitive) -> Callable:
             return out if p.multiple_results else [out]
 
         out, out_dims = _dispatch.vmap_flat(
-            run, arrays, [-1 if d is None else d for d in dims], size
+            run,
+            arrays,
+            [-1 if d is None else d for d in dims],
+            size,
+            axis_name,
         )
         out_dims = [None if d < 0 else d for d in out_dims]
         return (out, out_dims) if p.multiple_results else (out[0], out_dims[0])

@@ -16,6 +16,7 @@ from cotan.lax import (
     _elementwise,
     _fft,
     _missing,
+    _parallel,
     _ragged,
     _reduce,
     _scan,
@@ -32,6 +33,7 @@ from cotan.lax._elementwise import *  # noqa: F403
 from cotan.lax._elementwise import broadcast_shapes
 from cotan.lax._fft import *  # noqa: F403
 from cotan.lax._missing import *  # noqa: F403
+from cotan.lax._parallel import *  # noqa: F403
 from cotan.lax._ragged import *  # noqa: F403
 from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
@@ -77,6 +79,7 @@ __all__ = [
     *_elementwise.__all__,
     *_fft.__all__,
     *_missing.__all__,
+    *_parallel.__all__,
     *_ragged.__all__,
     *_reduce.__all__,
     *_scan.__all__,

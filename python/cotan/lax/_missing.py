@@ -3,24 +3,8 @@
 from __future__ import annotations
 
 _GROUPS = {
-    "named axes and collectives are": (
-        "all_gather",
-        "all_to_all",
-        "axis_index",
-        "axis_size",
-        "pbroadcast",
-        "pcast",
-        "pmax",
-        "pmean",
-        "pmin",
-        "ppermute",
-        "pshuffle",
-        "psum",
-        "psum_scatter",
-        "pswapaxes",
-        "ragged_all_to_all",
-    ),
     "this product is": ("scaled_dot",),
+    "collectives of ragged arrays are": ("ragged_all_to_all",),
     "this is": (
         "after_all",
         "create_token",
