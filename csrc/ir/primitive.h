@@ -237,6 +237,9 @@ struct Primitive {
   // A decomposition into other primitives; always a legal fallback. Beside a
   // kernel: for backends that have none.
   Values (*expand)(const Params&, std::span<const Value>) = nullptr;
+  // A cheaper equivalent for operands of these types, or nothing (a scatter of
+  // one window needs no kernel call).
+  Values (*shortcut)(const Params&, std::span<const Value>) = nullptr;
 
   // Evaluates a call-like primitive by binding (control flow, custom rules).
   Values (*impl)(const Params&, std::span<const Value>) = nullptr;

@@ -229,6 +229,64 @@ Batched scatter_batch(const BatchArgs& a) {
 }
 
 template <ScatterKind K>
+Value combined(const Value& old, const Value& update) {
+  switch (K) {
+    case ScatterKind::set:
+      return update;
+    case ScatterKind::add:
+      return lax::add(old, update);
+    case ScatterKind::sub:
+      return lax::sub(old, update);
+    case ScatterKind::mul:
+      return lax::mul(old, update);
+    case ScatterKind::min:
+      return lax::min(old, update);
+    case ScatterKind::max:
+      return lax::max(old, update);
+  }
+}
+
+// One window (x.at[i].set(y) in a loop) is a read, an elementwise update and a
+// write at one place, which fuse.
+template <ScatterKind K>
+Values scatter_one_window(const Params& params, std::span<const Value> a) {
+  auto& p = params.as<ScatterParams>();
+  const Value &x = a[0], &indices = a[1], &updates = a[2];
+  DType t = indices.dtype();
+  bool known = K == ScatterKind::set
+                   ? is_numeric(x.dtype()) || x.dtype() == DType::bool_
+                   : is_numeric(x.dtype());
+  if (!known || (t != DType::i32 && t != DType::i64)) return {};
+  if (indices.size() != int64_t(p.scatter_dims_to_operand_dims.size()) ||
+      indices.size() == 0 || x.size() == 0 || updates.size() == 0)
+    return {};
+
+  Dims sizes = window_sizes(p, x.shape(), updates.shape());
+  Value vector = lax::reshape(indices, {indices.size()});
+  Values starts(x.shape().size(), scalar_value(t, 0));
+  Value inside;
+  for (size_t k = 0; k < p.scatter_dims_to_operand_dims.size(); ++k) {
+    auto d = size_t(p.scatter_dims_to_operand_dims[k]);
+    int64_t last = x.shape()[d] - sizes[d];
+    if (t == DType::i32 && last > INT32_MAX) return {};
+    int64_t at = int64_t(k);
+    Value i = lax::reshape(lax::slice(vector, {at}, {at + 1}), {});
+    starts[d] = i;
+    Value fits = lax::bitwise_and(lax::ge(i, scalar_value(t, 0)),
+                                  lax::le(i, scalar_value(t, last)));
+    inside = inside ? lax::bitwise_and(inside, fits) : fits;
+  }
+  bool drops = effective(p.mode) == GatherMode::fill_or_drop;
+  Value update = lax::reshape(updates, sizes);
+  if (K != ScatterKind::set || drops) {
+    Value old = lax::dynamic_slice(x, starts, sizes);
+    update = combined<K>(old, update);
+    if (drops) update = lax::select(inside, update, old);
+  }
+  return {lax::dynamic_update_slice(x, update, starts)};
+}
+
+template <ScatterKind K>
 KernelSpec scatter_kernel(const LowerArgs& a) {
   constexpr Combine combine[] = {Combine::set, Combine::add, Combine::sub,
                                  Combine::mul, Combine::min, Combine::max};
@@ -265,6 +323,7 @@ constexpr Primitive scatter_primitive(
       .batch = scatter_batch,
       .kernel = scatter_kernel<K>,
       .hlo = [](const HloArgs& a) { return hlo::scatter(a, K); },
+      .shortcut = scatter_one_window<K>,
   };
 }
 

@@ -1,4 +1,4 @@
-// The state of fuse(), shared by its two files.
+// The state of fuse(), shared by its three files.
 #pragma once
 
 #include "passes/fusion.h"
@@ -46,6 +46,7 @@ class Fuser {
   void update_op(int32_t op);
   void dot_op(int32_t op);
   void opaque_op(int32_t op);
+  bool is_alone(int32_t op);
   int32_t store_root(int32_t v);  // a new group that stores all of v
 
   // ---- joining
@@ -84,6 +85,20 @@ class Fuser {
   bool compatible(const Group& keep, const Group& gone, const Mapping& m) const;
   void absorb(int32_t keep, int32_t gone, Mapping m);
   void merge_siblings();
+
+  // ---- memory that is written over (fusion_order.cpp)
+  bool may_overwrite(int32_t x);
+  bool is_small_part(int32_t v, int32_t of) const;
+  void set_window_apart(const FlowOp& update);
+  // `by` is the group that writes over operands of op.
+  void note_overwrites(const FlowOp& op, int32_t by);
+  void put_readers_first();
+  void keep_parts(int32_t x, int32_t reader);
+
+  struct Overwrite {
+    int32_t value, by;
+  };
+  std::vector<Overwrite> overwrites_;
 
   const FlowGraph& g_;
   const PlanOptions& options_;

@@ -43,6 +43,7 @@ FusionPlan Fuser::run() {
   for (int32_t v : g_.outputs)
     if (in_flow(v)) plan(v).memory = true;
   for (size_t i = g_.ops.size(); i-- > 0;) process(int32_t(i));
+  put_readers_first();
   if (options_.fuse) merge_siblings();
   return std::move(p_);
 }
@@ -183,7 +184,7 @@ void Fuser::view_op(int32_t i) {
   const int32_t v = op.out[0], u = op.in[0];
   // Set apart, a view is copied: seen through, it would split the axes of the
   // reduction that reads it. Reshapes alone split nothing.
-  const bool copied = alone_[size_t(i)] && !op.view.reshape;
+  const bool copied = plan(v).apart || (alone_[size_t(i)] && !op.view.reshape);
   SmallVector<Demand, 1> remaining;
   for (Demand& d : plan(v).demands) {
     if (copied) {
@@ -215,7 +216,9 @@ void Fuser::view_op(int32_t i) {
   p.memory = true;
   if (op.view.reshape && value(u).literal < 0) {
     p.alias = u;
+    plan(u).apart |= p.apart;
     if (in_flow(u)) plan(u).memory = true;
+    for (const Demand& d : p.demands) plan(u).users.push_back(d.group);
     for (int32_t g : p.users) plan(u).users.push_back(g);
     return;
   }
@@ -228,6 +231,7 @@ void Fuser::reinterpret_op(int32_t i) {
   ValuePlan& p = plan(v);
   p.memory = true;
   p.alias = u;
+  plan(u).apart |= p.apart;
   if (in_flow(u)) plan(u).memory = true;
   for (const Demand& d : p.demands) plan(u).users.push_back(d.group);
   for (int32_t g : p.users) plan(u).users.push_back(g);
@@ -316,7 +320,7 @@ bool Fuser::needs_memory(const FlowOp& op) {
 void Fuser::compute_op(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   auto groups = groups_of(op);
-  const bool alone = alone_[size_t(i)] || !options_.fuse;
+  const bool alone = is_alone(i);
   auto all_can = [&] {
     for (int32_t to : groups)
       if (!can_join(op, to)) return false;
@@ -493,7 +497,7 @@ void Fuser::reduce_op(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   const int32_t v = op.out[0];
   auto groups = groups_of(op);
-  if (!alone_[size_t(i)] && options_.fuse && op.piece == 0) {
+  if (!is_alone(i) && op.piece == 0) {
     for (size_t k = 1; k < groups.size() && !needs_memory(op); ++k)
       merge(groups[0], groups[k], v);
     groups = groups_of(op);
@@ -658,8 +662,7 @@ bool Fuser::inline_concat(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   const int32_t v = op.out[0];
   auto groups = groups_of(op);
-  if (!options_.fuse || alone_[size_t(i)] || needs_memory(op) ||
-      groups.size() != 1 || op.in.size() > 4)
+  if (is_alone(i) || needs_memory(op) || groups.size() != 1 || op.in.size() > 4)
     return false;
   for (int32_t u : op.in) {
     const FlowOp* d = g_.def(u);
@@ -700,6 +703,7 @@ void Fuser::update_op(int32_t i) {
   const int32_t v = op.out[0], x = op.in[0], y = op.in[1];
   int32_t second = -1;
   if (value(y).size() > 0) {
+    set_window_apart(op);
     second = new_group(Group::kernel);
     Sink sink;
     sink.value = v;
@@ -727,6 +731,7 @@ void Fuser::update_op(int32_t i) {
   Access all = identity_access(value(v).shape, group(first).space);
   group(first).sinks.push_back({v, all, x, all});
   demand(x, first, all);
+  note_overwrites(op, first);
   written(v, first);
   if (second < 0) return;
   written(v, second);
@@ -740,8 +745,8 @@ void Fuser::dot_op(int32_t i) {
   const int32_t v = op.out[0];
   auto groups = groups_of(op);
   int32_t to = -1;
-  if (options_.fuse && !alone_[size_t(i)] && groups.size() == 1 &&
-      !cycle(groups[0], v) && epilogue(i, groups[0]))
+  if (!is_alone(i) && groups.size() == 1 && !cycle(groups[0], v) &&
+      epilogue(i, groups[0]))
     to = groups[0];
   if (to < 0) {
     to = new_group(Group::gemm);
@@ -791,6 +796,7 @@ void Fuser::opaque_op(int32_t i) {
     if (last_effect_ >= 0) connect(to, last_effect_);
     last_effect_ = to;
   }
+  note_overwrites(op, to);
   for (int32_t v : op.out) written(v, to);
   mark_inlined(i, to);
   for (int32_t u : op.in) {

@@ -2,8 +2,8 @@
 // results to operands; every value is demanded by groups through accesses,
 // and an operation joins the groups that demand it, or is kept in memory.
 //
-// Start with FusionPlan; the rules are in fusion.cpp (joining) and
-// fusion_merge.cpp (siblings).
+// Start with FusionPlan; the rules are in fusion.cpp (joining),
+// fusion_merge.cpp (siblings) and fusion_order.cpp (memory reused in place).
 #pragma once
 
 #include <deque>
@@ -85,6 +85,7 @@ struct ValuePlan {
   SmallVector<int32_t, 2> users;    // opaque and gemm groups that read it
   SmallVector<int32_t, 2> writers;  // groups, in the order they must run
   bool memory = false;              // has a place in memory
+  bool apart = false;               // stored before its readers start
   int32_t alias = -1;               // a reshape of that value: the same memory
 };
 
@@ -92,7 +93,11 @@ struct FusionPlan {
   std::deque<Group> groups;
   std::vector<ValuePlan> values;
   std::vector<SmallVector<int32_t, 2>> inlined;  // per op: groups that have it
-  int32_t find(int32_t group) const {            // after merging
+  // Group pairs, the first to run before the second where that can be.
+  std::vector<std::pair<int32_t, int32_t>> ordered;
+  // Operations that fuse() is to be called again with as `alone`.
+  std::vector<int32_t> to_set_apart;
+  int32_t find(int32_t group) const {  // after merging
     while (!groups[size_t(group)].alive)
       group = groups[size_t(group)].events.back().into;
     return group;

@@ -28,7 +28,8 @@ bool must_expand(const Jaxpr& j, const Eqn& e, bool last) {
 
 bool anything_to_inline(const Jaxpr& j, bool last) {
   for (const Eqn& e : j.eqns)
-    if (e.prim->inlined || must_expand(j, e, last)) return true;
+    if (e.prim->inlined || e.prim->shortcut || must_expand(j, e, last))
+      return true;
   return false;
 }
 
@@ -65,9 +66,7 @@ class Inliner {
       const SourceRef& where = source ? source : e.source;
       if (e.prim->inlined)
         call(j, e, env, e.prim->inlined(e.params), where);
-      else if (must_expand(j, e, last_))
-        expand(j, e, env, where);
-      else
+      else if (!decompose(j, e, env, where))
         copy(j, e, env, where);
     }
   }
@@ -98,9 +97,16 @@ class Inliner {
       env[size_t(e.out[i])] = map(*body, inner, body->out[i]);
   }
 
-  // Traces the decomposition; literal operands stay literals in it.
-  void expand(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
-              const SourceRef& where) {
+  bool decompose(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
+                 const SourceRef& where) {
+    auto rule = must_expand(j, e, last_) ? e.prim->expand : e.prim->shortcut;
+    return rule && expand(j, e, rule, env, where);
+  }
+
+  // Traces the decomposition, if there is one for these operands; literal
+  // operands stay literals in it.
+  bool expand(const Jaxpr& j, const Eqn& e, decltype(Primitive::expand) rule,
+              std::vector<Atom>& env, const SourceRef& where) {
     auto graph = make_ref<GraphTrace>();
     Values args;
     std::vector<Atom> inputs;
@@ -115,7 +121,8 @@ class Inliner {
     TracedGraph traced;
     {
       SetTrace scope(*graph);
-      Values outs = e.prim->expand(e.params, args);
+      Values outs = rule(e.params, args);
+      if (outs.empty() && !e.out.empty()) return false;
       traced = graph->finish(outs);
     }
     const Jaxpr& body = *traced.jaxpr;
@@ -131,6 +138,7 @@ class Inliner {
     --depth_;
     for (size_t i = 0; i < e.out.size(); ++i)
       env[size_t(e.out[i])] = map(body, inner, body.out[i]);
+    return true;
   }
 
   Ref<Jaxpr> out_;

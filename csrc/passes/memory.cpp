@@ -7,9 +7,6 @@ namespace cotan {
 namespace {
 
 constexpr int32_t kNever = INT32_MAX;
-// Smaller temporaries are not worth a kernel of their own (the alias pattern
-// is part of a kernel's identity).
-constexpr int64_t kWorthSharing = 64 << 10;
 constexpr int64_t kAlign = 64;
 
 // Storages that share one place, one after another.
@@ -28,6 +25,7 @@ class MemoryPlanner {
       : p_(p), storages_(storages), place_of_(storages.size()) {}
 
   void run() {
+    read_through_copies();
     lifetimes();
     for (size_t s = 0; s < p_.steps.size(); ++s) share(int32_t(s));
     donate();
@@ -39,6 +37,58 @@ class MemoryPlanner {
  private:
   Place& place(int32_t storage) {
     return places_[size_t(place_of_[size_t(storage)])];
+  }
+
+  // A kernel that replaces elements of a copy, and computes each from the
+  // original's element, reads the copy: the original may then be its memory.
+  void read_through_copies() {
+    std::vector<BufferId> copy_of(storages_.size(), -1);
+    for (Step& step : p_.steps) {
+      auto* f = std::get_if<FusedStep>(&step);
+      if (f && f->kernel->stores.size() == 1) {
+        const Store& store = f->kernel->stores[0];
+        BufferId to = f->operands[size_t(store.operand)];
+        BufferId original = copy_of[size_t(to)];
+        auto from = std::find(f->operands.begin(), f->operands.end(), original);
+        if (original >= 0 && from != f->operands.end() &&
+            !f->kernel->operands[size_t(store.operand)].read)
+          read_copy(*f, int32_t(from - f->operands.begin()));
+      }
+      for_each_buffer(step, [&](BufferId b, bool written) {
+        if (written) copy_of[size_t(b)] = -1;
+      });
+      if (f) {
+        auto [from, to] = whole_copy(*f);
+        if (to >= 0) copy_of[size_t(to)] = from;
+      }
+    }
+  }
+  static void read_copy(FusedStep& f, int32_t original) {
+    const Store& store = f.kernel->stores[0];
+    int32_t copy = store.operand;
+    if (f.kernel->schedule == Schedule::tile ||
+        f.kernel->operands[size_t(original)].dtype !=
+            f.kernel->operands[size_t(copy)].dtype ||
+        !reads_before(*f.kernel, original, store))
+      return;
+    merge_operands(f, original, copy, 0);
+  }
+  // (from, to) of a kernel that copies all of a buffer, or -1.
+  std::pair<BufferId, BufferId> whole_copy(const FusedStep& f) const {
+    const Kernel& k = *f.kernel;
+    if (k.stores.size() != 1) return {-1, -1};
+    const Store& s = k.stores[0];
+    const Node& n = k.nodes[size_t(s.node)];
+    BufferId to = f.operands[size_t(s.operand)];
+    int64_t elements = 1;
+    for (int64_t extent : k.axes) elements *= extent;
+    if (n.kind != NodeKind::load || n.operand == s.operand ||
+        !(n.map == s.map) || !s.map.guards.empty() || !s.map.indirect.empty() ||
+        s.map.at.offset != 0 ||
+        elements * itemsize(k.operands[size_t(s.operand)].dtype) !=
+            storages_[size_t(to)].bytes)
+      return {-1, -1};
+    return {f.operands[size_t(n.operand)], to};
   }
 
   void lifetimes() {
@@ -152,8 +202,13 @@ class MemoryPlanner {
     if (!store.map.guards.empty() || !store.map.indirect.empty()) return false;
     int stores = 0;
     for (const Store& s : k.stores) stores += s.operand == store.operand;
+    return stores == 1 && reads_before(k, operand, store);
+  }
+  // Every load of the operand is at the element that the store then writes.
+  static bool reads_before(const Kernel& k, int32_t operand,
+                           const Store& store) {
     const Node& n = k.nodes[size_t(store.node)];
-    if (stores != 1 || n.stage + 1 < k.stages) return false;
+    if (n.stage + 1 < k.stages) return false;
     if (n.kind == NodeKind::reduce && n.axis != k.lane()) return false;
     for (const Node& x : k.nodes)
       if (x.kind == NodeKind::load && x.operand == operand &&
@@ -161,7 +216,8 @@ class MemoryPlanner {
         return false;
     return true;
   }
-  void merge_operands(FusedStep& f, int32_t from, int32_t to, size_t store) {
+  static void merge_operands(FusedStep& f, int32_t from, int32_t to,
+                             size_t store) {
     auto k = make_ref<Kernel>(*f.kernel);
     auto renamed = [&](int32_t i) {
       if (i == from) i = to;

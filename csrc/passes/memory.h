@@ -6,6 +6,10 @@
 
 namespace cotan {
 
+// Smaller temporaries are not worth a kernel of their own (the alias pattern
+// is part of a kernel's identity).
+inline constexpr int64_t kWorthSharing = 64 << 10;
+
 // A value that needs memory; steps name them by index until they have places.
 struct Storage {
   DType dtype = DType::f32;

@@ -51,6 +51,8 @@ class Planner {
   // False: an operation was set apart; start again.
   bool build() {
     plan_ = fuse(flow_, options_, alone_);
+    for (int32_t op : plan_.to_set_apart) alone_[size_t(op)] = true;
+    if (!plan_.to_set_apart.empty()) return false;
     units_.clear();
     for (size_t i = 0; i < plan_.groups.size(); ++i) {
       Group& g = plan_.groups[i];
@@ -163,6 +165,10 @@ class Planner {
                 plan_.find(v.writers[k])))
           edge(writer(v.writers[k - 1]), writer(v.writers[k]));
     effects(edge, unit_of);
+    for (auto [a, b] : plan_.ordered) {
+      int32_t from = writer(a), to = writer(b);
+      if (!reaches(next, to, from)) edge(from, to);
+    }
     using Entry = std::pair<int32_t, int32_t>;  // key, unit
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     for (size_t i = 0; i < units_.size(); ++i)
@@ -177,6 +183,21 @@ class Planner {
         if (--waits[size_t(n)] == 0) ready.push({units_[size_t(n)].key, n});
     }
     COTAN_CHECK(done == units_.size());
+  }
+  static bool reaches(const std::vector<std::vector<int32_t>>& next,
+                      int32_t from, int32_t to) {
+    std::vector<bool> seen(next.size());
+    std::vector<int32_t> agenda = {from};
+    while (!agenda.empty()) {
+      int32_t u = agenda.back();
+      agenda.pop_back();
+      if (u == to) return true;
+      if (seen[size_t(u)]) continue;
+      seen[size_t(u)] = true;
+      agenda.insert(agenda.end(), next[size_t(u)].begin(),
+                    next[size_t(u)].end());
+    }
+    return false;
   }
   // Operations with effects keep their order.
   template <class Edge>

@@ -231,63 +231,186 @@ int run_folds(const KernelCall* call, const WindowAttrs& a, Fold f) {
 
 // ---- selections
 
-template <class F>
-void each_index(const Dims& shape, F f) {
-  Dims index(shape.size(), 0);
-  for (int64_t i = 0, n = num_elements(shape); i < n; ++i) {
-    f(index, i);
+// The dimensions that windows cover, between those along which every window is
+// one element wide: [outer, windows..., inner].
+struct Selection {
+  explicit Selection(const WindowAttrs& a) {
+    auto covered = [&](size_t d) {
+      return a.sizes[d] != 1 || a.strides[d] != 1 || a.low[d] || a.high[d] ||
+             a.base[d] != 1;
+    };
+    size_t end = a.shape.size();
+    for (; first < end && !covered(first); ++first) outer *= a.shape[first];
+    for (; end > first && !covered(end - 1); --end) inner *= a.shape[end - 1];
+    int64_t rows_in = 1;
+    for (size_t d = end; d-- > first;) {
+      strides.insert(strides.begin(), rows_in);
+      rows_in *= a.shape[d];
+    }
+    for (size_t d = first; d < end; ++d) {
+      out.push_back(windows_along(a, d));
+      sizes.push_back(a.sizes[d]);
+    }
+    in_rows = rows_in;
+    out_rows = num_elements(out);
+    row.reserve(size_t(num_elements(sizes)));
+  }
+
+  // The rows of the operand in a window, in order.
+  void look(const WindowAttrs& a, const Dims& window) {
+    row.clear();
+    Dims k(sizes.size(), 0);
+    for (int64_t i = 0, n = num_elements(sizes); i < n; ++i) {
+      int64_t at = 0;
+      for (size_t j = 0; j < k.size() && at >= 0; ++j) {
+        size_t d = first + j;
+        int64_t e = element_at(
+            window[j] * a.strides[d] + k[j] * a.dilation[d] - a.low[d],
+            a.base[d], a.shape[d]);
+        at = e < 0 ? -1 : at + e * strides[j];
+      }
+      if (at >= 0) row.push_back(at);
+      next(k, sizes);
+    }
+  }
+  static void next(Dims& index, const Dims& shape) {
     for (size_t d = shape.size(); d-- > 0;) {
-      if (++index[d] < shape[d]) break;
+      if (++index[d] < shape[d]) return;
       index[d] = 0;
+    }
+  }
+
+  size_t first = 0;
+  int64_t outer = 1, inner = 1, in_rows = 1, out_rows = 1;
+  Dims out, sizes, strides;
+  std::vector<int64_t> row;
+};
+
+// Which of the rows has the first extremum, for m elements side by side; the
+// first nan wins.
+constexpr int64_t kLanes = 64;
+template <class T>
+using ChosenRow =
+    std::conditional_t<sizeof(decltype(load(T()))) == 8, int64_t, int32_t>;
+template <bool Greatest, class T>
+COTAN_INLINE void choose(const T* x, const Selection& s, int64_t m,
+                         ChosenRow<T>* chosen) {
+  using W = decltype(load(T()));
+  using I = ChosenRow<T>;
+  W best[kLanes];
+  for (int64_t q = 0; q < m; ++q) best[q] = load(x[s.row[0] * s.inner + q]);
+  std::fill_n(chosen, kLanes, I(0));
+  for (size_t k = 1; k < s.row.size(); ++k) {
+    const T* v = x + s.row[k] * s.inner;
+    for (int64_t q = 0; q < m; ++q) {
+      W w = load(v[q]);
+      bool better = Greatest ? w > best[q] : w < best[q];
+      bool take = better | ((w != w) & (best[q] == best[q]));
+      best[q] = take ? w : best[q];
+      chosen[q] = take ? I(k) : chosen[q];
     }
   }
 }
 
-// Windows of different parts of the first dimension may share elements, so
-// scattering is not divided.
+// One window of one outer index. t: a row of new elements; y: the operand's.
+template <bool Greatest, class T, class W>
+COTAN_INLINE void scatter_rows(const Selection& s, const T* t, const T* x,
+                               W* y) {
+  ChosenRow<T> chosen[kLanes];
+  for (int64_t b = 0; b < s.inner; b += kLanes) {
+    int64_t m = std::min(kLanes, s.inner - b);
+    choose<Greatest>(x + b, s, m, chosen);
+    for (size_t k = 0; k < s.row.size(); ++k) {
+      W* row = y + s.row[k] * s.inner + b;
+      for (int64_t q = 0; q < m; ++q)
+        row[q] += chosen[q] == ChosenRow<T>(k) ? load(t[b + q]) : W(0);
+    }
+  }
+}
+// t: the operand's elements; y: a row of results.
+template <bool Greatest, class T>
+COTAN_INLINE void gather_rows(const Selection& s, const T* t, const T* x,
+                              T* y) {
+  ChosenRow<T> chosen[kLanes];
+  for (int64_t b = 0; b < s.inner; b += kLanes) {
+    int64_t m = std::min(kLanes, s.inner - b);
+    choose<Greatest>(x + b, s, m, chosen);
+    for (size_t k = 0; k < s.row.size(); ++k) {
+      const T* row = t + s.row[k] * s.inner + b;
+      for (int64_t q = 0; q < m; ++q)
+        y[b + q] = chosen[q] == ChosenRow<T>(k) ? row[q] : y[b + q];
+    }
+  }
+}
+
+template <class T, class W>
+void scatter_window(bool greatest, const Selection& s, const T* t, const T* x,
+                    W* y) {
+  greatest ? scatter_rows<true>(s, t, x, y) : scatter_rows<false>(s, t, x, y);
+}
 template <class T>
-void run_selection(const KernelCall* call, const WindowAttrs& a) {
-  bool scatter = a.op >= WindowOp::scatter_max;
-  bool greatest = a.op == WindowOp::gather_max || a.op == WindowOp::scatter_max;
+void gather_window(bool greatest, const Selection& s, const T* t, const T* x,
+                   T* y) {
+  greatest ? gather_rows<true>(s, t, x, y) : gather_rows<false>(s, t, x, y);
+}
+#define COTAN_SELECT_WINDOW(T)                                              \
+  COTAN_MULTIVERSION void scatter_window(bool greatest, const Selection& s, \
+                                         const T* t, const T* x, T* y) {    \
+    greatest ? scatter_rows<true>(s, t, x, y)                               \
+             : scatter_rows<false>(s, t, x, y);                             \
+  }
+COTAN_SELECT_WINDOW(float)
+COTAN_SELECT_WINDOW(double)
+#undef COTAN_SELECT_WINDOW
+
+template <class T>
+int run_selection(const KernelCall* call, const WindowAttrs& a) {
+  using W = decltype(load(T()));
+  const bool scatter = a.op >= WindowOp::scatter_max;
+  const bool greatest =
+      a.op == WindowOp::gather_max || a.op == WindowOp::scatter_max;
+  Selection plan(a);
+  const int64_t in = plan.in_rows * plan.inner;
+  const int64_t out = plan.out_rows * plan.inner;
   auto* t = static_cast<const T*>(call->in[0]);
   auto* x = static_cast<const T*>(call->in[1]);
   auto* y = static_cast<T*>(call->out[0]);
-  size_t rank = a.shape.size();
-  Dims out, strides = row_major_strides(a.shape);
-  for (size_t d = 0; d < rank; ++d) out.push_back(windows_along(a, d));
-  using W = decltype(load(T()));
-  std::vector<W> sums;
-  int64_t elements = num_elements(a.shape);
-  if (scatter) sums.assign(size_t(elements), W(0));
-  each_index(out, [&](const Dims& i, int64_t window) {
-    int64_t chosen = -1;
-    W best{};
-    each_index(a.sizes, [&](const Dims& k, int64_t) {
-      int64_t at = 0;
-      for (size_t d = 0; d < rank; ++d) {
-        int64_t e =
-            element_at(i[d] * a.strides[d] + k[d] * a.dilation[d] - a.low[d],
-                       a.base[d], a.shape[d]);
-        if (e < 0) return;
-        at += e * strides[d];
-      }
-      W v = load(x[at]);
-      if constexpr (std::is_arithmetic_v<W>) {
-        bool better = greatest ? v > best : v < best;
-        if (chosen < 0 || better || (v != v && best == best)) {
-          chosen = at;
-          best = v;
+  const int64_t size = plan.outer * (scatter ? in : out);
+  std::fill_n(y, size, T{});
+  // 16-bit floats are summed as f32.
+  std::unique_ptr<W[]> wide;
+  W* sums = nullptr;
+  if constexpr (std::is_same_v<T, W>) {
+    sums = y;
+  } else if (scatter) {
+    wide.reset(new W[size_t(size)]());
+    sums = wide.get();
+  }
+  double ns = double(out) * double(num_elements(plan.sizes)) + 50;
+  int64_t grain = std::max<int64_t>(1, int64_t(2e4 / ns));
+  int64_t chunks = (plan.outer + grain - 1) / grain;
+  // Windows that share elements are of one outer index, which one thread does.
+  int status = parallel_chunks(
+      call->rt, chunks, int64_t(ns * double(plan.outer)), [&](int64_t c) {
+        Selection s = plan;
+        int64_t end = std::min(s.outer, (c + 1) * grain);
+        Dims window(s.out.size(), 0);
+        for (int64_t w = 0; w < s.out_rows; ++w) {
+          s.look(a, window);
+          Selection::next(window, s.out);
+          if (s.row.empty()) continue;
+          for (int64_t o = c * grain; o < end; ++o) {
+            int64_t here = o * out + w * s.inner;
+            if (scatter)
+              scatter_window(greatest, s, t + here, x + o * in, sums + o * in);
+            else
+              gather_window(greatest, s, t + o * in, x + o * in, y + here);
+          }
         }
-      }
-    });
-    if (scatter) {
-      if (chosen >= 0) sums[size_t(chosen)] += load(t[window]);
-    } else {
-      y[window] = chosen >= 0 ? t[chosen] : store<T>(W(0));
-    }
-  });
-  if (scatter)
-    for (int64_t i = 0; i < elements; ++i) y[i] = store<T>(sums[size_t(i)]);
+      });
+  if (status == kOk && wide)
+    for (int64_t i = 0; i < size; ++i) y[i] = store<T>(wide[size_t(i)]);
+  return status;
 }
 
 int run_window(const KernelCall* call, const WindowAttrs& a) {
@@ -301,7 +424,7 @@ int run_window(const KernelCall* call, const WindowAttrs& a) {
     if constexpr (!std::is_same_v<T, bool> &&
                   !std::is_same_v<T, std::complex<float>> &&
                   !std::is_same_v<T, std::complex<double>>)
-      run_selection<T>(call, a);
+      return run_selection<T>(call, a);
     return kOk;
   });
 }
