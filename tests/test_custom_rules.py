@@ -154,6 +154,107 @@ def test_closures_over_tracers():
     assert float(cotan.jit(cotan.grad(outer, 1))(2.0, 5.0)) == 6.0
 
 
+X = np.float32([1, 2, 3])
+
+
+def scaled_jvp(x):
+    @cotan.custom_jvp
+    def f(y):
+        return x * y
+
+    f.defjvp(lambda p, t: (x * p[0], 5 * x * t[0]))
+    return f
+
+
+def scaled_vjp(x):
+    @cotan.custom_vjp
+    def f(y):
+        return x * y
+
+    f.defvjp(lambda y: (x * y, y), lambda y, g: (5 * x * g,))
+    return f
+
+
+@pytest.mark.parametrize("make", [scaled_jvp, scaled_vjp])
+def test_closures_over_mapped_values(make):
+    def mapped(z):
+        return cotan.vmap(lambda x: make(x)(z))(X)
+
+    for f in (mapped, cotan.jit(mapped)):
+        np.testing.assert_array_equal(f(2.0), 2 * X)
+    total = lambda z: mapped(z).sum()  # noqa: E731
+    for g in (cotan.grad(total), cotan.jit(cotan.grad(total))):
+        assert float(g(2.0)) == 5 * X.sum()
+    rows = cotan.vmap(cotan.grad(total))(X)
+    np.testing.assert_array_equal(rows, [5 * X.sum()] * 3)
+    inside = cotan.vmap(lambda x: cotan.grad(make(x))(2.0))
+    np.testing.assert_array_equal(inside(X), 5 * X)
+    np.testing.assert_array_equal(cotan.jit(inside)(X), 5 * X)
+    # Of two maps, and with a mapped operand too.
+    both = cotan.vmap(lambda z: cotan.vmap(lambda x: cotan.grad(make(x))(z))(X))
+    np.testing.assert_array_equal(both(X), np.tile(5 * X, (3, 1)))
+    looped = cotan.vmap(
+        lambda x: cotan.grad(
+            lambda z: lax.scan(
+                lambda c, _: (make(x)(c), None), z, None, length=2
+            )[0]
+        )(1.0)
+    )
+    np.testing.assert_array_equal(looped(X), 25 * X * X)
+
+
+def test_constant_arguments_that_are_mapped():
+    @functools.partial(cotan.custom_jvp, nondiff_argnums=(0,))
+    def f(x, y):
+        return x * y
+
+    f.defjvp(lambda x, p, t: (f(x, *p), 5 * x * t[0]))
+    y, t = cotan.jvp(lambda y: cotan.vmap(f, (0, None))(X, y), (2.0,), (1.0,))
+    np.testing.assert_array_equal(y, 2 * X)
+    np.testing.assert_array_equal(t, 5 * X)
+
+    key = cotan.random.key(1)
+
+    def sample(key, shape):
+        g = cotan.custom_jvp(lambda a: cotan.random.gamma(key, a, shape))
+        g.defjvp(lambda p, t: (g(*p), t[0]))
+        return g(2.0)
+
+    keys = cotan.random.split(key, 3)
+    got = cotan.vmap(sample, (0, None))(keys, ())
+    want = [float(sample(k, ())) for k in keys]
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_what_is_not_mapped_stays_so():
+    """Cotangents of shared operands are summed, outputs keep their shape."""
+    seen = []
+
+    @cotan.custom_vjp
+    def f(x, w):
+        return x @ w, w
+
+    def bwd(res, g):
+        x, w = res
+        seen.append(tuple(v.shape for v in g))
+        return w @ g[0], cnp.outer(x, g[0]) + 10 * g[1]
+
+    f.defvjp(lambda x, w: (f(x, w), (x, w)), bwd)
+    xs, w = np.float32([[1, 2], [3, 4]]), np.eye(2, 3, dtype="float32")
+    out, same = cotan.vmap(f, (0, None), (0, None))(xs, w)
+    assert out.shape == (2, 3) and same.shape == (2, 3)
+    np.testing.assert_array_equal(same, w)
+
+    def loss(xs, w):
+        out, same = cotan.vmap(f, (0, None), (0, None))(xs, w)
+        return out.sum() + same.sum()
+
+    gx, gw = cotan.grad(loss, (0, 1))(xs, w)
+    np.testing.assert_array_equal(gx, np.tile(w.sum(1), (2, 1)))
+    np.testing.assert_array_equal(gw, np.outer(xs.sum(0), np.ones(3)) + 20)
+    assert seen == [((3,), (2, 3))]
+
+
 @pytest.mark.parametrize(
     "rule, text",
     [

@@ -95,6 +95,7 @@ struct BatchArgs {
   std::span<const int64_t> dims;  // batch axis of each operand, or kNotBatched
   int64_t size;                   // of the batch axis
   AxisName name = nullptr;        // of the batch axis
+  uint64_t trace = 0;             // which vmap this is: see vmap()
   BatchAxis axis() const { return {size, name}; }
 };
 struct Batched {
@@ -194,6 +195,9 @@ enum PrimitiveFlags : uint32_t {
   kStageOnly = 16,         // has no meaning outside a jaxpr
   kInPlace = 32,           // .kernel may write output i over operand i
   kHostCall = 64,          // runs by .eval, which calls the host program
+  // Its parameters hold functions that may close over tracers of an enclosing
+  // vmap: it is batched even if no operand is.
+  kHoldsFunctions = 128,
 };
 
 struct Primitive {

@@ -1,9 +1,7 @@
 // custom_jvp and custom_vjp: the user's rules ride in the ordinary slots, no
 // trace knows about them. While a function is only evaluated or batched its
 // own code runs; when it is recorded, `stage` traces it to a jaxpr.
-#include <mutex>
-
-#include "ops/rules.h"
+#include "ops/custom_batch.h"
 
 namespace cotan {
 
@@ -36,182 +34,10 @@ void custom_stage(GraphTrace&, Values& x, Params& params) {
   if (p.jaxpr) return;
   TracedGraph g = trace_to_jaxpr(callable(p.fun), avals_of(x));
   p.jaxpr = g.jaxpr;
-  p.num_consts = int64_t(g.consts.size());
+  p.num_consts += int64_t(g.consts.size());
   g.consts.append(x.begin(), x.end());
   x = std::move(g.consts);
   params = Params(std::move(p));
-}
-
-// Batches a function of values at axis 0 of every operand and result.
-class BatchedCallable final : public Callable {
- public:
-  BatchedCallable(OpaqueRef f, BatchAxis axis)
-      : f_(std::move(f)), axis_(std::move(axis)) {}
-  Values call(std::span<const Value> x) const override {
-    SmallVector<int64_t, 8> dims;
-    for (const Value& v : x) dims.push_back(v ? 0 : kNotBatched);
-    Batched out = vmap(callable(f_), x, dims, axis_);
-    for (size_t i = 0; i < out.values.size(); ++i)
-      if (out.values[i])
-        out.values[i] = batch_to_front(out.values[i], out.dims[i], axis_.size);
-    return std::move(out.values);
-  }
-
- private:
-  OpaqueRef f_;
-  BatchAxis axis_;
-};
-
-// A rule whose operands are not batched still runs under a named axis, which
-// it may use: then its results are batched. Which are is known once one of the
-// functions has run; the functions of one application must agree.
-class Outcome : public RefCounted {
- public:
-  // Marks what is batched; the first call decides.
-  std::vector<bool> agree(const char* what, const std::vector<bool>& batched) {
-    std::lock_guard lock(mutex_);
-    if (!known_) {
-      known_ = true;
-      batched_ = batched;
-    }
-    COTAN_CHECK(batched_.size() == batched.size());
-    for (size_t i = 0; i < batched.size(); ++i)
-      if (batched[i] && !batched_[i])
-        throw_not_implemented("[vmap] ", what, " of a custom rule depends on ",
-                              "the named axis, its function does not");
-    return batched_;
-  }
-  std::vector<bool> batched() const {
-    std::lock_guard lock(mutex_);
-    COTAN_CHECK(known_);
-    return batched_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  bool known_ = false;
-  std::vector<bool> batched_;
-};
-
-// Moves batched values to the front, and makes an axis where one is wanted.
-void to_front(Batched& b, size_t i, bool wanted, int64_t size) {
-  if (b.values[i] && wanted)
-    b.values[i] = batch_to_front(b.values[i], b.dims[i], size);
-}
-std::vector<bool> batched_of(const Batched& b, size_t first, size_t n) {
-  std::vector<bool> out;
-  for (size_t i = first; i < first + n; ++i)
-    out.push_back(b.dims[i] != kNotBatched);
-  return out;
-}
-
-enum class Part { function, jvp, fwd, bwd };
-
-class UnbatchedCallable final : public Callable {
- public:
-  UnbatchedCallable(Part part, OpaqueRef f, BatchAxis axis, Ref<Outcome> out,
-                    Ref<Outcome> residuals)
-      : part_(part),
-        f_(std::move(f)),
-        axis_(std::move(axis)),
-        out_(std::move(out)),
-        residuals_(std::move(residuals)) {}
-
-  Values call(std::span<const Value> x) const override {
-    SmallVector<int64_t, 8> dims(x.size(), kNotBatched);
-    if (part_ == Part::bwd) {
-      std::vector<bool> in = residuals_->batched(), ct = out_->batched();
-      in.insert(in.end(), ct.begin(), ct.end());
-      for (size_t i = 0; i < x.size(); ++i)
-        if (x[i] && in[i]) dims[i] = 0;
-    }
-    Batched b = vmap(callable(f_), x, dims, axis_);
-    if (part_ == Part::bwd) {
-      // The operands have no axis: what their elements give is added up.
-      for (size_t i = 0; i < b.values.size(); ++i)
-        if (b.values[i] && b.dims[i] != kNotBatched)
-          b.values[i] = lax::reduce_sum(b.values[i], {b.dims[i]});
-      return std::move(b.values);
-    }
-    if (part_ == Part::jvp) {
-      size_t n = b.values.size() / 2;
-      std::vector<bool> any = batched_of(b, 0, n), t = batched_of(b, n, n);
-      for (size_t i = 0; i < n; ++i) any[i] = any[i] || t[i];
-      any = out_->agree("the jvp rule", any);
-      for (size_t i = 0; i < 2 * n; ++i) to_front(b, i, any[i % n], axis_.size);
-      return std::move(b.values);
-    }
-    size_t n = 0;  // fwd has a null between outputs and residuals
-    while (n < b.values.size() && b.values[n]) ++n;
-    std::vector<bool> out = out_->agree("the rule", batched_of(b, 0, n));
-    for (size_t i = 0; i < n; ++i) to_front(b, i, out[i], axis_.size);
-    if (part_ == Part::function) return std::move(b.values);
-    size_t r = n + 1, count = b.values.size() - r;
-    std::vector<bool> kept =
-        residuals_->agree("the rule", batched_of(b, r, count));
-    for (size_t i = 0; i < count; ++i) to_front(b, r + i, kept[i], axis_.size);
-    return std::move(b.values);
-  }
-
- private:
-  Part part_;
-  OpaqueRef f_;
-  BatchAxis axis_;
-  Ref<Outcome> out_, residuals_;
-};
-
-bool none_batched(const BatchArgs& a) {
-  for (int64_t d : a.dims)
-    if (d != kNotBatched) return false;
-  return true;
-}
-
-// The batch rule of P where no operand is batched. `wrap` makes the functions.
-template <class P, class Wrap>
-Batched batch_unbatched(const BatchArgs& a, Wrap wrap) {
-  P p = a.params.as<P>();
-  auto out = make_ref<Outcome>();
-  Values x(a.x);
-  if (p.jaxpr) {
-    BatchedJaxpr b = batch_jaxpr(p.jaxpr, a.axis(),
-                                 std::vector<bool>(p.jaxpr->in.size(), false));
-    out->agree("", b.batched_out);
-    p.num_consts += int64_t(b.graph.consts.size());
-    b.graph.consts.append(x.begin(), x.end());
-    x = std::move(b.graph.consts);
-    p.jaxpr = b.graph.jaxpr;
-  }
-  wrap(p, out);
-  Batched r{bind_all(a.self, x, p), {}};
-  for (bool batched : out->batched())
-    r.dims.push_back(batched ? 0 : kNotBatched);
-  return r;
-}
-
-Values all_to_front(const BatchArgs& a) {
-  Values x;
-  for (size_t i = 0; i < a.x.size(); ++i)
-    x.push_back(batch_to_front(a.x[i], a.dims[i], a.size));
-  return x;
-}
-
-Batched all_at_front(Values v) {
-  Batched b{std::move(v), {}};
-  b.dims.assign(b.values.size(), 0);
-  return b;
-}
-
-template <class P>
-JaxprRef batched_jaxpr(const P& p, const BatchArgs& a, Values& x,
-                       int64_t* num_consts) {
-  if (!p.jaxpr) return nullptr;
-  std::vector<bool> all_in(p.jaxpr->in.size(), true),
-      all_out(p.jaxpr->out.size(), true);
-  BatchedJaxpr b = batch_jaxpr(p.jaxpr, a.axis(), all_in, all_out);
-  *num_consts += int64_t(b.graph.consts.size());
-  b.graph.consts.append(x.begin(), x.end());
-  x = std::move(b.graph.consts);
-  return b.graph.jaxpr;
 }
 
 // ---- custom_jvp
@@ -249,20 +75,12 @@ Values custom_jvp_transpose(const TransposeArgs& a) {
 }
 
 Batched custom_jvp_batch(const BatchArgs& a) {
-  if (none_batched(a))
-    return batch_unbatched<CustomJvpParams>(
-        a, [&](CustomJvpParams& p, const Ref<Outcome>& out) {
-          p.fun = make_ref<UnbatchedCallable>(Part::function, p.fun, a.axis(),
-                                              out, nullptr);
-          p.jvp = make_ref<UnbatchedCallable>(Part::jvp, p.jvp, a.axis(), out,
-                                              nullptr);
-        });
   CustomJvpParams p = a.params.as<CustomJvpParams>();
-  Values x = all_to_front(a);
-  p.jaxpr = batched_jaxpr(p, a, x, &p.num_consts);
-  p.fun = make_ref<BatchedCallable>(p.fun, a.axis());
-  p.jvp = make_ref<BatchedCallable>(p.jvp, a.axis());
-  return all_at_front(bind_all(a.self, x, p));
+  auto how = make_ref<CustomBatch>(a, size_t(p.num_consts));
+  p.fun = batched_part(CustomPart::function, p.fun, std::move(p.jaxpr), how);
+  p.jvp = batched_part(CustomPart::jvp, p.jvp, nullptr, how);
+  p.jaxpr = nullptr;
+  return with_outputs(bind_all(a.self, fronts(a), p), *how);
 }
 
 // ---- custom_vjp
@@ -361,37 +179,32 @@ Values custom_lin_transpose(const TransposeArgs& a) {
 }
 
 Batched custom_vjp_batch(const BatchArgs& a) {
-  if (none_batched(a))
-    return batch_unbatched<CustomVjpParams>(
-        a, [&](CustomVjpParams& p, const Ref<Outcome>& out) {
-          auto residuals = make_ref<Outcome>();
-          p.fun = make_ref<UnbatchedCallable>(Part::function, p.fun, a.axis(),
-                                              out, residuals);
-          p.fwd = make_ref<UnbatchedCallable>(Part::fwd, p.fwd, a.axis(), out,
-                                              residuals);
-          p.bwd = make_ref<UnbatchedCallable>(Part::bwd, p.bwd, a.axis(), out,
-                                              residuals);
-        });
   CustomVjpParams p = a.params.as<CustomVjpParams>();
-  Values x = all_to_front(a);
-  p.jaxpr = batched_jaxpr(p, a, x, &p.num_consts);
-  for (OpaqueRef* f : {&p.fun, &p.fwd, &p.bwd})
-    *f = make_ref<BatchedCallable>(*f, a.axis());
-  return all_at_front(bind_all(a.self, x, p));
+  auto how = make_ref<CustomBatch>(a, size_t(p.num_consts));
+  p.fun = batched_part(CustomPart::function, p.fun, std::move(p.jaxpr), how);
+  p.fwd = batched_part(CustomPart::fwd, p.fwd, nullptr, how);
+  p.bwd = batched_part(CustomPart::bwd, p.bwd, nullptr, how);
+  p.jaxpr = nullptr;
+  return with_outputs(bind_all(a.self, fronts(a), p), *how);
 }
 
 Batched custom_lin_batch(const BatchArgs& a) {
   CustomLinParams p = a.params.as<CustomLinParams>();
-  Values x = all_to_front(a);
-  p.bwd = make_ref<BatchedCallable>(p.bwd, a.axis());
+  size_t nr = size_t(p.num_residuals);
+  auto how = make_ref<CustomBatch>(a, nr);
+  std::vector<bool> in = how->operands();
+  how->agree(std::vector<bool>(p.out.size(), true));
+  how->set_residuals({in.begin(), in.begin() + long(nr)});
+  p.bwd = batched_part(CustomPart::bwd, p.bwd, nullptr, how);
   for (Aval& t : p.out) t.shape.insert(t.shape.begin(), a.size);
-  return all_at_front(bind_all(a.self, x, p));
+  return with_outputs(bind_all(a.self, fronts(a), p), *how);
 }
 
 }  // namespace
 
 constinit const Primitive custom_jvp_call_p = {
     .name = "custom_jvp_call",
+    .flags = kHoldsFunctions,
     .params = params_of<CustomJvpParams>,
     .type = custom_type<CustomJvpParams>,
     .jvp = custom_jvp_jvp,
@@ -409,6 +222,7 @@ COTAN_REGISTER(custom_jvp_call_p);
 
 constinit const Primitive custom_vjp_call_p = {
     .name = "custom_vjp_call",
+    .flags = kHoldsFunctions,
     .params = params_of<CustomVjpParams>,
     .type = custom_type<CustomVjpParams>,
     .jvp = custom_vjp_jvp,

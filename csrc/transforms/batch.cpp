@@ -1,4 +1,6 @@
 // Batching: one operation on values with an extra axis.
+#include <atomic>
+
 #include "trace/axes.h"
 #include "transforms/dual.h"
 
@@ -31,10 +33,19 @@ class BatchObj final : public ValueObj {
   const Ref<Trace> trace_;
 };
 
+uint64_t next_trace_id() {
+  static std::atomic<uint64_t> count{0};
+  return ++count;
+}
+
+// Traces of one id take each other's tracers: the later ones run functions
+// that were written inside of the first.
 class BatchTrace final : public Trace {
  public:
-  BatchTrace(Trace& parent, BatchAxis axis)
-      : parent_(&parent), axis_(std::move(axis)) {}
+  BatchTrace(Trace& parent, BatchAxis axis, uint64_t id)
+      : parent_(&parent),
+        axis_(std::move(axis)),
+        id_(id ? id : next_trace_id()) {}
 
   Value wrap(Value v, int64_t dim) {
     if (dim == kNotBatched) return v;
@@ -42,7 +53,9 @@ class BatchTrace final : public Trace {
   }
   // Null is a zero or, in the results of a custom rule, a mark.
   std::pair<Value, int64_t> unwrap(const Value& v) const {
-    if (!v || v->trace() != this) return {v, kNotBatched};
+    if (!v || v->kind != ValueKind::batch ||
+        static_cast<BatchTrace*>(v->trace())->id_ != id_)
+      return {v, kNotBatched};
     auto& b = v.as<BatchObj>();
     return {b.value, b.dim};
   }
@@ -58,12 +71,13 @@ class BatchTrace final : public Trace {
       dims.push_back(dim);
     }
     SetTrace scope(*parent_);
-    if (!any && !(axis_.name && uses_axis(p, params, axis_.name)))
+    if (!any && !(p.flags & kHoldsFunctions) &&
+        !(axis_.name && uses_axis(p, params, axis_.name)))
       return parent_->process(p, values, params);
     if (!p.batch)
       throw_not_implemented("[vmap] primitive '", p.name,
                             "' has no batch rule");
-    Batched b = p.batch({p, params, values, dims, axis_.size, axis_.name});
+    Batched b = p.batch({p, params, values, dims, axis_.size, axis_.name, id_});
     for (size_t i = 0; i < b.values.size(); ++i)
       b.values[i] = wrap(std::move(b.values[i]), b.dims[i]);
     return std::move(b.values);
@@ -72,13 +86,15 @@ class BatchTrace final : public Trace {
  private:
   Ref<Trace> parent_;
   const BatchAxis axis_;
+  const uint64_t id_;
 };
 
 }  // namespace
 
 Batched vmap(FunctionRef f, std::span<const Value> x,
-             std::span<const int64_t> dims, const BatchAxis& axis) {
-  auto trace = make_ref<BatchTrace>(current_trace(), axis);
+             std::span<const int64_t> dims, const BatchAxis& axis,
+             uint64_t id) {
+  auto trace = make_ref<BatchTrace>(current_trace(), axis, id);
   EndTrace end(*trace);
   Values in;
   for (size_t i = 0; i < x.size(); ++i)

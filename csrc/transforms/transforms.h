@@ -43,8 +43,11 @@ Vjp vjp(FunctionRef f, std::span<const Value> x,
         const std::vector<bool>& nonzero);
 
 // ---- batching
+// `trace`: of a batch rule that runs a function of the user later. What this
+// function closes over from that vmap is then batched here as well.
 Batched vmap(FunctionRef f, std::span<const Value> x,
-             std::span<const int64_t> dims, const BatchAxis& axis);
+             std::span<const int64_t> dims, const BatchAxis& axis,
+             uint64_t trace = 0);
 // Moves or makes the batch axis.
 Value batch_to(const Value& x, int64_t dim, int64_t size, int64_t to);
 inline Value batch_to_front(const Value& x, int64_t dim, int64_t size) {
