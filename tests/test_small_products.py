@@ -123,3 +123,33 @@ def test_while_without_iterations():
     )
     assert_close(run(0, w, h), h)
     assert_close(run(2, w, h), w @ (w @ h))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8, 9, 16])
+def test_batches_of_small_products(n, dtype):
+    a, b = data(1000, n, n, dtype=dtype), data(1000, n, n, seed=1, dtype=dtype)
+    v = data(1000, n, seed=2, dtype=dtype)
+    with cotan.enable_x64():
+        assert_close(cotan.jit(lambda a, b: a @ b)(a, b), a @ b)
+        at = a.swapaxes(1, 2)
+        for f in (
+            lambda a, b: a.swapaxes(1, 2) @ b,
+            lambda a, b: a @ b.swapaxes(1, 2),
+            lambda a, b: a.swapaxes(1, 2) @ b.swapaxes(1, 2),
+            lambda a, b: (a @ b).swapaxes(1, 2),
+        ):
+            assert_close(cotan.jit(f)(a, b), f(a, b))
+        got = cotan.jit(lambda a, b: cnp.maximum(a @ b + 1, b))(a, b)
+        assert_close(got, np.maximum(a @ b + 1, b))
+        for m in (a, at):
+            got = cotan.jit(cotan.vmap(lambda m, v: m @ v))(m, v)
+            assert_close(got, np.einsum("bij,bj->bi", m, v))
+        got = cotan.jit(lambda a, b: a @ b[0])(a, b)
+        assert_close(got, a @ b[0])
+
+
+def test_batches_over_two_axes_and_threads():
+    a, b = data(40, 500, 5, 6), data(500, 40, 6, 3)
+    got = cotan.jit(lambda a, b: cnp.einsum("xyij,yxjk->yxik", a, b))(a, b)
+    assert_close(got, np.einsum("xyij,yxjk->yxik", a, b))

@@ -49,8 +49,9 @@ Ref<Executable> compile_now(const JaxprRef& jaxpr,
   plan.specialise_small = options.specialise_small;
   plan.vector_registers = target.vector_registers;
   ProgramRef program =
-      split_epilogues(plan_program(jaxpr, plan),
-                      [](const GemmStep& s) { return is_small_gemm(s.gemm); });
+      split_epilogues(plan_program(jaxpr, plan), [](const GemmStep& s) {
+        return is_small_gemm(s.gemm) || is_small_batched_gemm(s.gemm);
+      });
   throw_if_interrupted();
   std::unique_ptr<ProgramCode> code = compile_program(*program, target);
   return make_ref<CpuExecutable>(std::move(program), std::move(code));

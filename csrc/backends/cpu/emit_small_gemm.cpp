@@ -13,8 +13,10 @@
 namespace cotan::cpu {
 namespace {
 
-constexpr int64_t kMaxWork = 1 << 14;  // multiplications
-constexpr int kMaxVectors = 8;         // accumulators of a block of rows
+constexpr int64_t kMaxWork = 1 << 14;        // multiplications
+constexpr int kMaxVectors = 8;               // accumulators of a block of rows
+constexpr int64_t kMaxBatchedWork = 1 << 12;  // of one of many products
+constexpr int64_t kMaxColumns = 16;
 constexpr int kMaxDotRows = 4;
 constexpr int64_t kUnrolled = 64;  // fma of a block without a loop
 
@@ -43,7 +45,9 @@ class SmallGemm {
   void run() {
     int64_t batches = 1;
     for (int64_t e : g_.batch) batches *= e;
-    loop(0, batches, 1, [&](llvm::Value* q) {
+    llvm::Value* begin = args_.begin ? args_.begin : i64(0);
+    llvm::Value* end = args_.end ? args_.end : i64(batches);
+    loop(begin, end, 1, [&](llvm::Value* q) {
       batch_ = q;
       a_ = c_ = nullptr;
       llvm::Value *a = i64(g_.lhs_offset), *b = i64(g_.rhs_offset), *c = i64(0),
@@ -91,7 +95,11 @@ class SmallGemm {
   }
   template <class Body>
   void loop(int64_t lo, int64_t hi, int64_t step, const Body& body) {
-    emit_loop(b_, i64(lo), i64(hi), i64(step), {},
+    loop(i64(lo), i64(hi), step, body);
+  }
+  template <class Body>
+  void loop(llvm::Value* lo, llvm::Value* hi, int64_t step, const Body& body) {
+    emit_loop(b_, lo, hi, i64(step), {},
               [&](llvm::Value* i, std::vector<llvm::Value*>) {
                 body(i);
                 return std::vector<llvm::Value*>();
@@ -187,15 +195,15 @@ class SmallGemm {
   void dots() {
     depth_ = narrowed(g_.dtype, g_.k);
     int64_t whole = g_.n / width_ * width_;
-    for (int64_t row = 0; row < g_.m; ++row) {
+    loop(0, g_.m, 1, [&](llvm::Value* row) {
       loop(0, whole, width_, [&](llvm::Value* column) {
-        finish(dot_block(row, column, width_), i64(row), column, nullptr);
+        finish(dot_block(row, column, width_), row, column, nullptr);
       });
       if (whole < g_.n)
-        finish(dot_block(row, i64(whole), g_.n - whole), i64(row), whole);
-    }
+        finish(dot_block(row, i64(whole), g_.n - whole), row, whole);
+    });
   }
-  llvm::Value* dot_block(int64_t row, llvm::Value* column, int64_t count) {
+  llvm::Value* dot_block(llvm::Value* row, llvm::Value* column, int64_t count) {
     LlvmEmitter deep(b_, e_.target(), depth_);
     VectorMemory memory(deep);
     std::vector<llvm::Value*> sums(
@@ -208,7 +216,7 @@ class SmallGemm {
         return value_of(memory.load(g_.dtype, a, mask));
       };
       llvm::Value* a =
-          lanes(a_, add(i64(row * g_.lhs_m), mul(k, g_.lhs_k)), g_.lhs_k);
+          lanes(a_, add(mul(row, g_.lhs_m), mul(k, g_.lhs_k)), g_.lhs_k);
       for (int64_t j = 0; j < count; ++j) {
         llvm::Value* index = add(mul(add(column, i64(j)), g_.rhs_n), k);
         llvm::Value*& sum = sums[size_t(j)];
@@ -280,6 +288,14 @@ Gemm swapped_sides(const Gemm& g) {
 
 bool is_small_column(const Gemm& g) {
   return g.n == 1 && g.m > 1 && g.out_m == 1 && (g.lhs_m == 1 || g.lhs_k == 1);
+}
+
+bool is_small_batched_gemm(const Gemm& g) {
+  bool type = g.dtype == g.out_dtype &&
+              (g.dtype == DType::f32 || g.dtype == DType::f64);
+  return type && g.n <= kMaxColumns && g.m <= kMaxColumns &&
+         g.m * g.n * g.k <= kMaxBatchedWork &&
+         (g.n == 1 ? is_small_column(g) : g.rhs_n == 1 || sums_lanes(g));
 }
 
 bool is_small_gemm(const Gemm& g) {

@@ -8,6 +8,8 @@
 namespace cotan::cpu {
 
 bool is_small_gemm(const Gemm& g);
+// Many products of that kind, of a few elements each.
+bool is_small_batched_gemm(const Gemm& g);
 // A column is computed as a row: lanes run along what is not summed over.
 bool is_small_column(const Gemm& g);
 Gemm swapped_sides(const Gemm& g);
@@ -17,8 +19,9 @@ struct SmallGemmArgs {
   llvm::Value *lhs, *rhs;
   llvm::Value* out = nullptr;  // null with an epilogue
   const Kernel* epilogue = nullptr;
-  std::span<const int64_t> meta;       // of the epilogue
-  std::vector<llvm::Value*> operands;  // of the epilogue
+  std::span<const int64_t> meta;                 // of the epilogue
+  std::vector<llvm::Value*> operands;            // of the epilogue
+  llvm::Value *begin = nullptr, *end = nullptr;  // products; null: all
 };
 // Every element is one chain of fma in ascending k, as in the large kernels;
 // where the result is a few vectors up to four chains or, if only the rows of

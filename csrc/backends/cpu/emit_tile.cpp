@@ -113,7 +113,7 @@ class TileEmitter final : public KernelEmitter {
         LaneAddress at{.base = pointer(id, row, b_.CreateAdd(lane, i64(q)))};
         v.push_back(memory_.load(t, at, nullptr));
       }
-      tiles.push_back(transpose(v));
+      tiles.push_back(transposed(e_, std::move(v)));
     }
     if (k_.cost <= kRolledCost) {
       for (int q = 0; q < width_; ++q) {
@@ -182,35 +182,6 @@ class TileEmitter final : public KernelEmitter {
       });
     });
   }
-
-  // v[q][i] -> result[i][q]: exchange ever larger blocks off the diagonal.
-  std::vector<Scalar> transpose(std::vector<Scalar> v) {
-    for (int h = 1; h < width_; h *= 2) {
-      llvm::SmallVector<int, 16> low, high;
-      for (int i = 0; i < width_; ++i) {
-        bool upper = (i & h) != 0;
-        low.push_back(upper ? width_ + i - h : i);
-        high.push_back(upper ? width_ + i : i + h);
-      }
-      std::vector<Scalar> next(v.size());
-      for (int q = 0; q < width_; ++q) {
-        if (q & h) continue;
-        Scalar a = v[size_t(q)], c = v[size_t(q + h)];
-        next[size_t(q)] = shuffle(a, c, low);
-        next[size_t(q + h)] = shuffle(a, c, high);
-      }
-      v = std::move(next);
-    }
-    return v;
-  }
-  Scalar shuffle(Scalar a, Scalar c, llvm::ArrayRef<int> order) {
-    llvm::Value* im =
-        imag_of(a) ? b_.CreateShuffleVector(imag_of(a), imag_of(c), order)
-                   : nullptr;
-    return make_scalar(
-        a.dtype, b_.CreateShuffleVector(value_of(a), value_of(c), order), im);
-  }
-  static llvm::Value* value_of(Scalar s) { return cotan::cpu::value_of(s); }
 
   // The next square down, of every operand: two streams of rows defeat the
   // hardware's own prefetching.

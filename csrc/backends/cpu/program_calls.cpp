@@ -38,8 +38,42 @@ int call_kernel(Runtime* rt, KernelFunction fn, KernelFrame* frame,
   return status;
 }
 
+RuntimeCall make_runtime_call(const KernelSpec& spec,
+                              const TargetSpec& target) {
+  RuntimeCall call{find_kernel(spec.name), spec.attrs, {}};
+  if (!call.function)
+    throw_not_implemented("[compile] the runtime has no kernel named ",
+                          spec.name);
+  if (std::string_view(spec.name) == "linalg")
+    call.batched = batched_linalg(call.attrs, target);
+  return call;
+}
+
+namespace {
+
+int call_batched(Runtime* rt, const RuntimeCall& call, const void* const* in,
+                 void* const* out) {
+  const BatchedLinalg& c = call.batched;
+  constexpr size_t kMost = 8;
+  COTAN_CHECK(c.inputs + c.outputs <= kMost);
+  alignas(KernelFrame) char place[sizeof(KernelFrame) + 8 * kMost];
+  auto* frame = new (place) KernelFrame{};
+  frame->meta = &c.batch;
+  frame->grid = c.grid;
+  frame->grain = c.grain;
+  for (size_t i = 0; i < c.inputs; ++i)
+    frame->operands[i] = const_cast<void*>(in[i]);
+  for (size_t i = 0; i < c.outputs; ++i) frame->operands[c.inputs + i] = out[i];
+  if (c.grid > c.grain) return call_kernel(rt, c.code->function, frame, c.ns);
+  c.code->function(frame, 0, 0);
+  return kOk;
+}
+
+}  // namespace
+
 int call_runtime(Runtime* rt, const RuntimeCall* call, const void* const* in,
                  void* const* out, void* scratch) {
+  if (call->batched.code) return call_batched(rt, *call, in, out);
   KernelCall k{in, out, call->attrs.data(), scratch, rt};
   return call->function(&k);
 }

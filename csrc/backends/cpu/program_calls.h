@@ -10,15 +10,18 @@
 
 #include "backends/cpu/kernel_cache.h"
 #include "backends/cpu/kernel_frame.h"
+#include "backends/cpu/small_linalg.h"
 #include "passes/program.h"
 #include "runtime/runtime.h"
 
 namespace cotan::cpu {
 
 struct RuntimeCall {
-  KernelFn function;
+  KernelFn function = nullptr;
   std::vector<int64_t> attrs;
+  BatchedLinalg batched = {};  // with code: called instead of the function
 };
+RuntimeCall make_runtime_call(const KernelSpec& spec, const TargetSpec& target);
 struct EvalCall {
   const Primitive* prim;
   Params params;

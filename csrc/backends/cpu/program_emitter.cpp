@@ -119,6 +119,7 @@ class ProgramEmitter {
           operands = std::max(operands, f->operands.size());
       } else if (auto* g = std::get_if<GemmStep>(&s)) {
         list = std::max(list, 1 + g->operands.size());
+        operands = std::max(operands, 3 + g->operands.size());
       } else if (auto* r = std::get_if<RuntimeStep>(&s)) {
         list = std::max(list, r->in.size() + r->out.size());
       } else if (auto* e = std::get_if<EvalStep>(&s)) {
@@ -276,32 +277,40 @@ class ProgramEmitter {
     }
     int index = kernel_index_.at(&s);
     const Kernel& k = *s.kernel;
-    auto put = [&](size_t offset, llvm::Value* v) {
-      b_.CreateAlignedStore(v,
-                            b_.CreateConstInBoundsGEP1_64(
-                                b_.getInt8Ty(), frame_, uint64_t(offset)),
-                            llvm::Align(8));
-    };
     int64_t parked = align64(parked_bytes(k));
     parked_ = std::max(parked_, parked);
-    put(offsetof(KernelFrame, meta), words_global(s.meta));
-    put(offsetof(KernelFrame, parked), parked_rows());
-    put(offsetof(KernelFrame, parked_stride), b_.getInt64(uint64_t(parked)));
-    put(offsetof(KernelFrame, grid), b_.getInt64(uint64_t(s.grid)));
-    put(offsetof(KernelFrame, grain), b_.getInt64(uint64_t(s.grain)));
-    for (size_t i = 0; i < s.operands.size(); ++i)
-      put(offsetof(KernelFrame, operands) + 8 * i, address(s.operands[i]));
+    put_frame(offsetof(KernelFrame, meta), words_global(s.meta));
+    put_frame(offsetof(KernelFrame, parked), parked_rows());
+    put_frame(offsetof(KernelFrame, parked_stride),
+              b_.getInt64(uint64_t(parked)));
     llvm::Type *ptr = b_.getPtrTy(), *i64 = b_.getInt64Ty();
     auto callee = function(cat("kernel.", index), b_.getVoidTy(),
                            {ptr, i64, b_.getInt32Ty()});
-    if (s.grid <= s.grain) {
+    call_in_chunks(callee, s.operands, s.grid, s.grain, s.work_ns);
+  }
+  void put_frame(size_t offset, llvm::Value* v) {
+    b_.CreateAlignedStore(
+        v,
+        b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), frame_, uint64_t(offset)),
+        llvm::Align(8));
+  }
+  // Calls a KernelFunction with the frame, whose other fields are set.
+  void call_in_chunks(llvm::FunctionCallee callee,
+                      std::span<const BufferId> operands, int64_t grid,
+                      int64_t grain, float work_ns) {
+    put_frame(offsetof(KernelFrame, grid), b_.getInt64(uint64_t(grid)));
+    put_frame(offsetof(KernelFrame, grain), b_.getInt64(uint64_t(grain)));
+    for (size_t i = 0; i < operands.size(); ++i)
+      put_frame(offsetof(KernelFrame, operands) + 8 * i, address(operands[i]));
+    if (grid <= grain) {
       b_.CreateCall(callee, {frame_, b_.getInt64(0), b_.getInt32(0)});
       return;
     }
+    llvm::Type *ptr = b_.getPtrTy(), *i64 = b_.getInt64Ty();
     auto call =
         function("cotan_call_kernel", b_.getInt32Ty(), {ptr, ptr, ptr, i64});
     check(b_.CreateCall(call, {rt_, callee.getCallee(), frame_,
-                               b_.getInt64(uint64_t(int64_t(s.work_ns)))}));
+                               b_.getInt64(uint64_t(int64_t(work_ns)))}));
   }
 
   // Behind the arena of the whole program.
@@ -324,6 +333,10 @@ class ProgramEmitter {
   void emit(const GemmStep& s) {
     if (is_small_gemm(s.gemm)) {
       inline_gemm(s);
+      return;
+    }
+    if (is_small_batched_gemm(s.gemm)) {
+      batched_gemm(s);
       return;
     }
     size_t index = out_->gemm_calls.size();
@@ -352,16 +365,21 @@ class ProgramEmitter {
                              address(s.rhs), address(out), args}));
   }
 
-  void inline_gemm(const GemmStep& step) {
+  // A column as a row.
+  static GemmStep oriented(const GemmStep& step) {
     GemmStep s = step;
-    if (is_small_column(s.gemm)) {
-      s.gemm = swapped_sides(s.gemm);
-      std::swap(s.lhs, s.rhs);
-      if (s.epilogue) {
-        s.epilogue = swap_product_axes(*s.epilogue);
-        s.meta = meta_values(*s.epilogue);
-      }
+    if (!is_small_column(s.gemm)) return s;
+    s.gemm = swapped_sides(s.gemm);
+    std::swap(s.lhs, s.rhs);
+    if (s.epilogue) {
+      s.epilogue = swap_product_axes(*s.epilogue);
+      s.meta = meta_values(*s.epilogue);
     }
+    return s;
+  }
+
+  void inline_gemm(const GemmStep& step) {
+    GemmStep s = oriented(step);
     SmallGemmArgs args{.gemm = s.gemm,
                        .lhs = address(s.lhs),
                        .rhs = address(s.rhs),
@@ -371,6 +389,55 @@ class ProgramEmitter {
     if (!s.epilogue) args.out = address(s.out);
     for (BufferId id : s.operands) args.operands.push_back(address(id));
     emit_small_gemm(b_, target_, args);
+  }
+
+  // Many small products: a function over their range, shared by the threads.
+  void batched_gemm(const GemmStep& step) {
+    GemmStep s = oriented(step);
+    SmallVector<BufferId, 6> operands = {s.lhs, s.rhs};
+    if (s.epilogue)
+      for (BufferId id : s.operands) operands.push_back(id);
+    else
+      operands.push_back(s.out);
+    llvm::Type *ptr = b_.getPtrTy(), *i64 = b_.getInt64Ty();
+    auto* f = llvm::Function::Create(
+        llvm::FunctionType::get(b_.getVoidTy(), {ptr, i64, b_.getInt32Ty()},
+                                false),
+        llvm::Function::InternalLinkage, "products", *module_);
+    set_function_attributes(*f, target_);
+    Builder b(llvm::BasicBlock::Create(b_.getContext(), "entry", f));
+    auto field = [&](llvm::Type* t, size_t offset) {
+      return b.CreateAlignedLoad(
+          t, b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), f->getArg(0), offset),
+          llvm::Align(8));
+    };
+    auto operand = [&](size_t i) {
+      return field(ptr, offsetof(KernelFrame, operands) + 8 * i);
+    };
+    SmallGemmArgs args{.gemm = s.gemm,
+                       .lhs = operand(0),
+                       .rhs = operand(1),
+                       .meta = s.meta,
+                       .operands = {}};
+    args.epilogue = s.epilogue.get();
+    if (!s.epilogue) args.out = operand(2);
+    for (size_t i = 2; s.epilogue && i < operands.size(); ++i)
+      args.operands.push_back(operand(i));
+    llvm::Value* grain = field(i64, offsetof(KernelFrame, grain));
+    args.begin = b.CreateMul(f->getArg(1), grain);
+    args.end = b.CreateBinaryIntrinsic(llvm::Intrinsic::smin,
+                                       b.CreateAdd(args.begin, grain),
+                                       field(i64, offsetof(KernelFrame, grid)));
+    emit_small_gemm(b, target_, args);
+    b.CreateRetVoid();
+    int64_t grid = 1;
+    for (int64_t e : s.gemm.batch) grid *= e;
+    float ns = float(s.gemm.m * s.gemm.n * s.gemm.k) / 16 + 4;
+    if (s.epilogue)
+      ns += s.epilogue->cost * float(s.gemm.m * s.gemm.n) / 16 + 1;
+    put_frame(offsetof(KernelFrame, parked_stride), b_.getInt64(0));
+    auto grain_of = std::max<int64_t>(1, int64_t(20'000 / ns));
+    call_in_chunks(f, operands, grid, grain_of, ns * float(grid));
   }
 
   // Pointers of in, then out, in list_; gives where out starts.
@@ -387,13 +454,9 @@ class ProgramEmitter {
   }
 
   void emit(const RuntimeStep& s) {
-    KernelFn f = find_kernel(s.spec.name);
-    if (!f)
-      throw_not_implemented("[compile] the runtime has no kernel named ",
-                            s.spec.name);
     size_t index = out_->runtime_calls.size();
     out_->runtime_calls.push_back(
-        std::make_unique<RuntimeCall>(RuntimeCall{f, s.spec.attrs}));
+        std::make_unique<RuntimeCall>(make_runtime_call(s.spec, target_)));
     llvm::Type* ptr = b_.getPtrTy();
     llvm::Value* outs = pointer_list(s.in, s.out);
     llvm::Value* scratch =

@@ -53,10 +53,7 @@ class StepProgram final : public Executable {
       } else if (auto* g = std::get_if<GemmStep>(&s)) {
         c.gemm = make_gemm_call(*g, {}, target, true);
       } else if (auto* r = std::get_if<RuntimeStep>(&s)) {
-        c.runtime = {find_kernel(r->spec.name), r->spec.attrs};
-        if (!c.runtime.function)
-          throw_not_implemented("[compile] the runtime has no kernel named ",
-                                r->spec.name);
+        c.runtime = make_runtime_call(r->spec, target);
       } else if (auto* e = std::get_if<EvalStep>(&s)) {
         c.eval = {e->prim, e->params, e->in_avals, e->out_avals};
         if (!e->prim->eval)

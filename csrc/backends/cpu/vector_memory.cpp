@@ -15,6 +15,37 @@ llvm::Align natural(llvm::Type* t) {
 
 }  // namespace
 
+// Exchanges ever larger blocks off the diagonal.
+std::vector<Scalar> transposed(LlvmEmitter& e, std::vector<Scalar> v) {
+  Builder& b = e.builder();
+  const int width = e.lanes();
+  COTAN_CHECK(int(v.size()) == width);
+  auto shuffle = [&](Scalar x, Scalar y, llvm::ArrayRef<int> order) {
+    llvm::Value* im = imag_of(x)
+                          ? b.CreateShuffleVector(imag_of(x), imag_of(y), order)
+                          : nullptr;
+    return make_scalar(
+        x.dtype, b.CreateShuffleVector(value_of(x), value_of(y), order), im);
+  };
+  for (int h = 1; h < width; h *= 2) {
+    llvm::SmallVector<int, 16> low, high;
+    for (int i = 0; i < width; ++i) {
+      bool upper = (i & h) != 0;
+      low.push_back(upper ? width + i - h : i);
+      high.push_back(upper ? width + i : i + h);
+    }
+    std::vector<Scalar> next(v.size());
+    for (int q = 0; q < width; ++q) {
+      if (q & h) continue;
+      Scalar x = v[size_t(q)], y = v[size_t(q + h)];
+      next[size_t(q)] = shuffle(x, y, low);
+      next[size_t(q + h)] = shuffle(x, y, high);
+    }
+    v = std::move(next);
+  }
+  return v;
+}
+
 std::vector<llvm::Value*> emit_loop(
     Builder& b, llvm::Value* lo, llvm::Value* hi, llvm::Value* step,
     std::vector<llvm::Value*> carried,

@@ -62,6 +62,10 @@ class VectorMemory {
   Builder& b_;
 };
 
+// As many vectors as they have lanes: v[q][i] -> result[i][q], in log2(lanes)
+// levels of shuffles.
+std::vector<Scalar> transposed(LlvmEmitter& e, std::vector<Scalar> v);
+
 // for (i = lo; i < hi; i += step) values = body(i, values). Zero trips are
 // fine. Carried values become phis.
 std::vector<llvm::Value*> emit_loop(
