@@ -487,3 +487,54 @@ def newton_while():
         return lambda: f(1.5)
 
     return _three(None, lambda: make(cotan), lambda: make(jax))
+
+
+# ---- many small matrices
+
+
+def _small_matrices_row(name, f, *shapes, positive=False, tolerance=2e-3):
+    args = [_data(*s, seed=i) for i, s in enumerate(shapes)]
+    if positive:
+        a = args[0]
+        args[0] = a @ a.swapaxes(1, 2) + 4 * np.eye(a.shape[-1], dtype=a.dtype)
+
+    def make(module, xp):
+        g = module.jit(functools.partial(f, module, xp))
+        xs = [xp.asarray(a) for a in args]
+        return lambda: g(*xs)
+
+    @row(f"{name}, 10000 matrices", bar=1.0, peers="jax")
+    def measure():
+        return _three(
+            None,
+            lambda: make(cotan, cnp),
+            lambda: make(jax, jnp),
+            rtol=tolerance,
+            atol=tolerance,
+        )
+
+
+for _n in (3, 8):
+    _square, _vector = (10_000, _n, _n), (10_000, _n, 1)
+    _small_matrices_row(
+        f"cholesky {_n}x{_n}",
+        lambda _, xp, a: xp.linalg.cholesky(a),
+        _square,
+        positive=True,
+    )
+    _small_matrices_row(
+        f"solve {_n}x{_n}",
+        lambda _, xp, a, b: xp.linalg.solve(a, b),
+        _square,
+        _vector,
+        positive=True,
+    )
+    _small_matrices_row(
+        f"inv {_n}x{_n}",
+        lambda _, xp, a: xp.linalg.inv(a),
+        _square,
+        positive=True,
+    )
+    _small_matrices_row(
+        f"matmul {_n}x{_n}", lambda _, xp, a, b: a @ b, _square, _square
+    )
