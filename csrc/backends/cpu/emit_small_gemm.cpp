@@ -13,8 +13,8 @@
 namespace cotan::cpu {
 namespace {
 
-constexpr int64_t kMaxWork = 1 << 14;        // multiplications
-constexpr int kMaxVectors = 8;               // accumulators of a block of rows
+constexpr int64_t kMaxWork = 1 << 14;         // multiplications
+constexpr int kMaxVectors = 8;                // accumulators of a block of rows
 constexpr int64_t kMaxBatchedWork = 1 << 12;  // of one of many products
 constexpr int64_t kMaxColumns = 16;
 constexpr int kMaxDotRows = 4;
