@@ -303,7 +303,8 @@ class CodeWords {
       classes = classes << 2 | uint64_t(stride_class(s));
       if (fixed(a)) put(uint64_t(s));
     }
-    put(classes);
+    int64_t lane = f.stride.empty() ? 0 : f.stride.back();
+    put(classes | uint64_t(is_interleaved(lane) ? lane : 0) << 56);
     if (k_.specialised) put(uint64_t(f.offset));
   }
   template <class List>

@@ -208,6 +208,12 @@ inline StrideClass stride_class(int64_t s) {
          : s == -1 ? StrideClass::minus_one
                    : StrideClass::other;
 }
+// Lanes this far apart are whole vectors with a shuffle; their stride is part
+// of the code.
+inline constexpr int64_t kMaxInterleave = 4;
+inline bool is_interleaved(int64_t lane_stride) {
+  return lane_stride >= 2 && lane_stride <= kMaxInterleave;
+}
 // Strides, extents, offsets and unbaked literals differ freely unless the
 // kernel is specialised (or, for inner axes, block).
 bool same_code(const Kernel& a, const Kernel& b);

@@ -95,6 +95,7 @@ int64_t chunk_of(int64_t elements) {
   return std::clamp(elements / 64 / 1024 * 1024, kChunk, kLongChunk);
 }
 
+constexpr int64_t kInterleavedBlock = 2048;
 constexpr int64_t kShortRow = 64;  // lanes of a block kernel
 constexpr int64_t kNarrow = 256;   // lanes whose sums stay in registers
 constexpr int64_t kSmall = 256;    // elements of a specialised kernel
@@ -129,7 +130,11 @@ class Shaper {
   double lane_cost(int32_t lane) const {
     auto step = [&](const Map& m) {
       int64_t s = coefficient(m.at, size_t(lane));
-      return s == 0 ? 0.2 : s == 1 ? 1.0 : s == -1 ? 1.5 : 30.0;
+      return s == 0              ? 0.2
+             : s == 1            ? 1.0
+             : s == -1           ? 1.5
+             : is_interleaved(s) ? 2.0 * double(s)
+                                 : 30.0;
     };
     double cost = 0.5;
     for (const Node& n : k_.nodes) {
@@ -227,7 +232,7 @@ class Shaper {
     for (const Node& n : k_.nodes) {
       if (n.kind != NodeKind::load) continue;
       int64_t s = coefficient(n.map.at, size_t(lane));
-      if (s >= -1 && s <= 1) continue;
+      if ((s >= -1 && s <= 1) || is_interleaved(s)) continue;
       for (int32_t a : axes_) {
         if (a == lane || coefficient(n.map.at, size_t(a)) != 1 ||
             extent(a) < 16 || raw_.space.is_ragged(a))
@@ -261,12 +266,21 @@ class Shaper {
                                64);
       if (lane_is_reduced()) return;
       if (lanes >= 2 * block) split_lane(block, 0);
+    } else if (!reduced_ && interleaves()) {
+      // What lies between the lanes of one pass is written by the next.
+      if (lanes >= 2 * kInterleavedBlock) split_lane(kInterleavedBlock, 0);
     } else if (!lane_is_reduced() && !reduced_) {
       int64_t grid = 1;
       for (int a = 0; a + 1 < k_.rank(); ++a) grid *= k_.axes[size_t(a)];
       int64_t chunk = chunk_of(grid * lanes);
       if (grid < 8 && lanes >= 2 * chunk) split_lane(chunk, k_.rank() - 1);
     }
+  }
+  bool interleaves() const {
+    if (k_.axes[size_t(k_.rank() - 2)] > kMaxInterleave) return false;
+    for (const Store& s : k_.stores)
+      if (is_interleaved(s.map.at.stride.back())) return true;
+    return false;
   }
   bool lane_is_reduced() const {
     for (const Node& n : k_.nodes)

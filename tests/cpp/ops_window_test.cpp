@@ -369,7 +369,7 @@ TEST(gather_errors) {
         "Gather op has 2 elements in start_index_map and the bound of "
         "dimension index_vector_dim=1 of indices is 1.");
   fails({{1}, {0}, {2}, {}, {}, {1, 4}},
-        "Invalid start_index_map; domain is [0, 2), got: 0->2.");
+        "Invalid start_index_map mapping; domain is [0, 2), got: 0->2.");
   fails({{1}, {3}, {0}, {}, {}, {1, 4}},
         "Invalid collapsed_slice_dims set in gather op; valid range is [0, 2); "
         "got: 3.");

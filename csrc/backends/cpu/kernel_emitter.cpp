@@ -108,7 +108,10 @@ llvm::Value* KernelEmitter::stride(const Affine& a, int base, int axis) {
     case StrideClass::minus_one:
       return i64(-1);
     case StrideClass::other:
-      return fixed(axis) ? i64(a.stride[size_t(axis)]) : meta(base + axis);
+      return fixed(axis) || (axis == k_.lane() &&
+                             is_interleaved(a.stride[size_t(axis)]))
+                 ? i64(a.stride[size_t(axis)])
+                 : meta(base + axis);
   }
   return nullptr;
 }

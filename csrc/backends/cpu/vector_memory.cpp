@@ -13,6 +13,16 @@ llvm::Align natural(llvm::Type* t) {
   return llvm::Align(t->getScalarSizeInBits() / 8);
 }
 
+// The known small distance of lanes, in units of u, else 0.
+int64_t interleave_of(const LaneAddress& at, llvm::Type* u, int64_t bytes) {
+  if (at.offsets || at.stride != StrideClass::other) return 0;
+  auto* stride = llvm::dyn_cast<llvm::ConstantInt>(at.lane_stride);
+  if (!stride) return 0;
+  int64_t step =
+      stride->getSExtValue() * bytes * 8 / int64_t(u->getScalarSizeInBits());
+  return is_interleaved(step) ? step : 0;
+}
+
 }  // namespace
 
 // Exchanges ever larger blocks off the diagonal.
@@ -244,6 +254,8 @@ llvm::Value* VectorMemory::load_units(llvm::Type* u, const LaneAddress& at,
       llvm::Value* v = b_.CreateMaskedLoad(vt, p, align, m, zero);
       return reversed ? reverse(v) : v;
     }
+  } else if (int64_t step = interleave_of(at, u, bytes); step && !mask) {
+    return load_interleaved(u, at.base, step);
   } else if (native_scatter(u)) {
     llvm::Value* all =
         mask ? mask : llvm::ConstantInt::getTrue(e_.wide(b_.getInt1Ty()));
@@ -257,6 +269,50 @@ llvm::Value* VectorMemory::load_units(llvm::Type* u, const LaneAddress& at,
                           b_.CreateInBoundsGEP(u, slot, i), align);
   });
   return b_.CreateLoad(vt, slot);
+}
+
+llvm::Value* VectorMemory::load_interleaved(llvm::Type* u, llvm::Value* base,
+                                            int64_t step) {
+  const int lanes = e_.lanes();
+  auto part = [&](int64_t first) {
+    return b_.CreateAlignedLoad(e_.wide(u),
+                                b_.CreateConstGEP1_64(u, base, uint64_t(first)),
+                                natural(u));
+  };
+  llvm::Value* v = part(0);
+  for (int64_t k = 1; k < step; ++k) {
+    // Nothing behind the last lane may be touched.
+    int64_t first = std::min(k * lanes, (lanes - 1) * step + 1 - lanes);
+    llvm::SmallVector<int, 32> pick;
+    for (int64_t i = 0; i < lanes; ++i) {
+      int64_t at = i * step;
+      if (at < k * lanes)  // in place, but for those of the first vector
+        pick.push_back(int(k == 1 ? at : i));
+      else if (at < first + lanes)
+        pick.push_back(int(lanes + at - first));
+      else
+        pick.push_back(-1);  // a later vector has it
+    }
+    v = b_.CreateShuffleVector(v, part(first), pick);
+  }
+  return v;
+}
+
+void VectorMemory::store_interleaved(llvm::Value* v, llvm::Type* u,
+                                     llvm::Value* base, int64_t step) {
+  const int lanes = e_.lanes();
+  for (int64_t k = 0; k < step; ++k) {
+    llvm::SmallVector<int, 32> pick;
+    llvm::SmallVector<llvm::Constant*, 32> mask;
+    for (int64_t i = k * lanes; i < (k + 1) * lanes; ++i) {
+      bool lane = i % step == 0 && i / step < lanes;
+      pick.push_back(lane ? int(i / step) : -1);
+      mask.push_back(b_.getInt1(lane));
+    }
+    b_.CreateMaskedStore(b_.CreateShuffleVector(v, pick),
+                         b_.CreateConstGEP1_64(u, base, uint64_t(k * lanes)),
+                         natural(u), llvm::ConstantVector::get(mask));
+  }
 }
 
 void VectorMemory::store_units(llvm::Value* v, llvm::Type* u,
@@ -302,6 +358,9 @@ void VectorMemory::store_units(llvm::Value* v, llvm::Type* u,
       b_.CreateMaskedStore(v, p, align, reversed ? reverse(mask) : mask);
       return;
     }
+  } else if (int64_t step = interleave_of(at, u, bytes);
+             step && !mask && native_mask(u)) {
+    return store_interleaved(v, u, at.base, step);
   } else if (native_scatter(u)) {
     llvm::Value* all =
         mask ? mask : llvm::ConstantInt::getTrue(e_.wide(b_.getInt1Ty()));

@@ -48,6 +48,11 @@ class VectorMemory {
                           llvm::Value* mask, int64_t bytes);
   void store_units(llvm::Value* v, llvm::Type* unit, const LaneAddress& at,
                    llvm::Value* mask, int64_t bytes, bool streaming);
+  // Lanes `step` elements apart: whole vectors and shuffles.
+  llvm::Value* load_interleaved(llvm::Type* unit, llvm::Value* base,
+                                int64_t step);
+  void store_interleaved(llvm::Value* v, llvm::Type* unit, llvm::Value* base,
+                         int64_t step);
   llvm::Value* lane_pointers(const LaneAddress& at, int64_t bytes);
   bool native_mask(llvm::Type* unit) const;
   bool native_scatter(llvm::Type* unit) const;
