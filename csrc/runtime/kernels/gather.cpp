@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kMaxBlock = 1024;  // windows whose offsets are held at once
 constexpr int64_t kChunkBytes = 1 << 18;
+constexpr int64_t kCachedBytes = 4 << 20;
 constexpr int kAhead = 12;  // windows between a prefetch and its use
 // Results that exceed the caches are written around them.
 constexpr int64_t kStreamBytes = int64_t(48) << 20;
@@ -31,6 +32,7 @@ struct Gather {
   // Strides of the result's batch axes if they are not one axis; else empty.
   WindowAxes scattered_batch;
   int64_t result_bytes = 0;
+  bool picks = false;  // elements one by one, side by side in the result
   char fill[16];
 };
 
@@ -85,11 +87,39 @@ COTAN_INLINE void copy_window(const Gather& g, const Run& run, char* to,
   }
 }
 
+// Single elements of an operand that the caches hold: independent loads need
+// no prefetch.
+template <class E>
+COTAN_MULTIVERSION void pick_elements(const E* operand, const int64_t* starts,
+                                      int64_t n, E fill, E* result) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t at = starts[i] / int64_t(sizeof(E));
+    E v = operand[at < 0 ? 0 : at];
+    result[i] = starts[i] < 0 ? fill : v;
+  }
+}
+// False if these are not such elements.
+bool pick_elements(const Gather& g, const char* operand, const int64_t* starts,
+                   int64_t n, char* result) {
+  if (!g.picks) return false;
+  auto pick = [&]<class E>(E fill) {
+    std::memcpy(&fill, g.fill, sizeof fill);
+    pick_elements(reinterpret_cast<const E*>(operand), starts, n, fill,
+                  reinterpret_cast<E*>(result));
+  };
+  if (g.run == 4)
+    pick(uint32_t());
+  else
+    pick(uint64_t());
+  return true;
+}
+
 // Windows [0, n) at `starts`, for one element of the outer window.
 template <class Run>
 void copy_windows(const Gather& g, const Run& run, const char* operand,
                   const int64_t* starts, const int64_t* places, int64_t n,
                   char* result) {
+  if (!places && pick_elements(g, operand, starts, n, result)) return;
   int64_t lines = std::min<int64_t>(g.run, 256);
   for (int64_t i = 0; i < n; ++i) {
     if (i + kAhead < n && starts[i + kAhead] >= 0)
@@ -223,6 +253,10 @@ void plan_axes(Gather& g) {
   simplify(g.inner);
   g.run = take_run(g.inner, g.itemsize);
   g.result_bytes = num_elements(shape) * g.itemsize;
+  int64_t operand_bytes = num_elements(a.operand_shape) * g.itemsize;
+  g.picks = (g.run == 4 || g.run == 8) && g.run == g.itemsize &&
+            g.inner.empty() && g.batch_stride == g.run && operand_bytes > 0 &&
+            operand_bytes <= kCachedBytes;
 }
 
 }  // namespace

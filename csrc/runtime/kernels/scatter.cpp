@@ -90,6 +90,22 @@ struct Scatter {
 };
 
 template <Combine kOp, class T>
+COTAN_INLINE void combine_at(T* to, const T* from) {
+  constexpr bool kExtremum = kOp == Combine::max || kOp == Combine::min;
+  if constexpr (kOp == Combine::set) {
+    *to = *from;
+  } else if constexpr (kExtremum && std::is_arithmetic_v<T> &&
+                       !std::same_as<T, bool>) {
+    // Most elements change nothing, which a branch predicts.
+    T a = *to, b = *from;
+    bool better = kOp == Combine::max ? b > a : b < a;
+    if (better || (b != b && a == a)) *to = b;
+  } else {
+    *to = combine_one<kOp>(*to, *from);
+  }
+}
+
+template <Combine kOp, class T>
 void apply_block(const Scatter& s, char* result, const char* updates,
                  const int64_t* starts, const int64_t* places, int64_t n) {
   if (s.window.empty() && s.run == 1) {  // single elements
@@ -98,10 +114,7 @@ void apply_block(const Scatter& s, char* result, const char* updates,
       T* to = reinterpret_cast<T*>(result + starts[i]);
       const T* from = reinterpret_cast<const T*>(
           updates + (places ? places[i] : i * s.batch_stride));
-      if constexpr (kOp == Combine::set)
-        *to = *from;
-      else
-        *to = combine_one<kOp>(*to, *from);
+      combine_at<kOp>(to, from);
     }
     return;
   }
