@@ -200,6 +200,8 @@ Values JitProgram::apply(std::span<const Value> args) {
 
 void check_special(const char* what, const Value& v) {
   if (!is_inexact(v.dtype())) return;
+  if (is_narrow(v.dtype()))
+    return check_special(what, lax::convert(v, DType::f32));
   const void* data = v->host_data();
   int64_t n = v.size();
   bool nan = false, inf = false;

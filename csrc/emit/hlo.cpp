@@ -13,10 +13,36 @@ namespace cotan {
 namespace {
 
 std::string_view element_type(DType t) {
-  constexpr std::string_view names[kNumDTypes] = {
-      "i1",   "i8",           "i16",          "i32",  "i64",  "ui8",
-      "ui16", "ui32",         "ui64",         "f16",  "bf16", "f32",
-      "f64",  "complex<f32>", "complex<f64>", "ui64", "i1"};
+  constexpr std::string_view names[kNumDTypes] = {"i1",
+                                                  "i2",
+                                                  "i4",
+                                                  "i8",
+                                                  "i16",
+                                                  "i32",
+                                                  "i64",
+                                                  "ui2",
+                                                  "ui4",
+                                                  "ui8",
+                                                  "ui16",
+                                                  "ui32",
+                                                  "ui64",
+                                                  "f4E2M1FN",
+                                                  "f8E3M4",
+                                                  "f8E4M3",
+                                                  "f8E4M3B11FNUZ",
+                                                  "f8E4M3FN",
+                                                  "f8E4M3FNUZ",
+                                                  "f8E5M2",
+                                                  "f8E5M2FNUZ",
+                                                  "f8E8M0FNU",
+                                                  "f16",
+                                                  "bf16",
+                                                  "f32",
+                                                  "f64",
+                                                  "complex<f32>",
+                                                  "complex<f64>",
+                                                  "ui64",
+                                                  "i1"};
   return names[int(t)];
 }
 

@@ -100,6 +100,8 @@ Scalar ScalarEmitter::convert(Scalar x, DType to) {
   if (x.dtype == to) return x;
   if (is_complex(to)) {
     DType part = real_dtype(to);
+    if (is_narrow(x.dtype))  // not all of them have a zero
+      return complex(convert(x, part), constant(part, 0));
     return complex(convert(real(x), part), convert(imag(x), part));
   }
   if (is_complex(x.dtype)) {
@@ -108,6 +110,8 @@ Scalar ScalarEmitter::convert(Scalar x, DType to) {
     }
     return convert(real(x), to);
   }
+  if ((is_narrow(x.dtype) || is_narrow(to)) && !converts_narrow())
+    return emit_narrow_convert(*this, x, to);
   return raw_convert(x, to);
 }
 

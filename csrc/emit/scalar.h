@@ -11,7 +11,8 @@
 //
 // Rules for bodies: explicit fma, never contraction; no fast-math flag;
 // denormals are kept; f16/bf16 do not occur (the caller widens operands to
-// f32 and rounds the result once per primitive, see widen_half below).
+// f32 and rounds the result once per primitive, see scalar_body.h), narrow
+// dtypes only where values are moved or converted (see ops/narrow.cpp).
 #pragma once
 
 #include <cstdint>
@@ -177,6 +178,8 @@ class ScalarEmitter {
   // semantics of convert() above.
   virtual Scalar raw_convert(Scalar x, DType to) = 0;
   virtual Scalar raw_bitcast(Scalar x, DType to) = 0;
+  // Whether raw_convert takes narrow dtypes; else emit/narrow.cpp has them.
+  virtual bool converts_narrow() const { return false; }
 
  private:
   Scalar shift(BinaryOp op, Scalar x, int k) {
@@ -184,6 +187,8 @@ class ScalarEmitter {
   }
 };
 
+// Conversions from and to narrow dtypes (emit/narrow.cpp).
+Scalar emit_narrow_convert(ScalarEmitter& e, Scalar x, DType to);
 // The shared bodies (emit/math*.cpp, emit/complex_math.cpp).
 Scalar emit_math(ScalarEmitter& e, MathFn fn, Scalar x, Scalar y);
 Scalar emit_complex_math(ScalarEmitter& e, MathFn fn, Scalar x, Scalar y);

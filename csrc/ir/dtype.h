@@ -11,14 +11,27 @@ namespace cotan {
 
 enum class DType : uint8_t {
   bool_,
+  i2,  // i2 ... u4: one value per byte, in its low bits
+  i4,
   i8,
   i16,
   i32,
   i64,
+  u2,
+  u4,
   u8,
   u16,
   u32,
   u64,
+  f4_e2m1fn,  // f4 and f8: see NarrowFormat
+  f8_e3m4,
+  f8_e4m3,
+  f8_e4m3b11fnuz,
+  f8_e4m3fn,
+  f8_e4m3fnuz,
+  f8_e5m2,
+  f8_e5m2fnuz,
+  f8_e8m0fnu,
   f16,
   bf16,
   f32,
@@ -43,19 +56,22 @@ f16_t to_f16(float x) noexcept;    // round to nearest even
 bf16_t to_bf16(float x) noexcept;  // round to nearest even
 
 namespace detail {
-inline constexpr uint8_t kItemSize[kNumDTypes] = {1, 1, 2, 4, 8, 1,  2, 4, 8,
-                                                  2, 2, 4, 8, 8, 16, 8, 1};
+inline constexpr uint8_t kItemSize[kNumDTypes] = {
+    1, 1, 1, 1, 2, 4, 8, 1, 1, 1, 2, 4, 8,  1, 1,
+    1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 8, 16, 8, 1};
 }
 constexpr int64_t itemsize(DType t) { return detail::kItemSize[int(t)]; }
 constexpr bool is_signed_int(DType t) {
-  return t >= DType::i8 && t <= DType::i64;
+  return t >= DType::i2 && t <= DType::i64;
 }
 constexpr bool is_unsigned_int(DType t) {
-  return t >= DType::u8 && t <= DType::u64;
+  return t >= DType::u2 && t <= DType::u64;
 }
-constexpr bool is_int(DType t) { return t >= DType::i8 && t <= DType::u64; }
+constexpr bool is_int(DType t) { return t >= DType::i2 && t <= DType::u64; }
 constexpr bool is_half(DType t) { return t == DType::f16 || t == DType::bf16; }
-constexpr bool is_float(DType t) { return t >= DType::f16 && t <= DType::f64; }
+constexpr bool is_float(DType t) {
+  return t >= DType::f4_e2m1fn && t <= DType::f64;
+}
 constexpr bool is_complex(DType t) {
   return t == DType::c64 || t == DType::c128;
 }
@@ -74,13 +90,74 @@ constexpr DType unsigned_of_size(int64_t bytes) {
          : bytes == 4 ? DType::u32
                       : DType::u64;
 }
-constexpr int bit_width(DType t) {
-  return t == DType::bool_ ? 1 : int(8 * itemsize(t));
+
+// ---- narrow dtypes: stored in a byte, computed in wide_dtype(t)
+constexpr bool is_narrow_int(DType t) {
+  return t == DType::i2 || t == DType::i4 || t == DType::u2 || t == DType::u4;
 }
+constexpr bool is_narrow_float(DType t) {
+  return t >= DType::f4_e2m1fn && t <= DType::f8_e8m0fnu;
+}
+constexpr bool is_narrow(DType t) {
+  return is_narrow_int(t) || is_narrow_float(t);
+}
+constexpr DType wide_dtype(DType t) {
+  return is_narrow_float(t)  ? DType::f32
+         : !is_narrow_int(t) ? t
+         : is_signed_int(t)  ? DType::i8
+                             : DType::u8;
+}
+constexpr int bit_width(DType t) {
+  return t == DType::bool_                           ? 1
+         : t == DType::i2 || t == DType::u2          ? 2
+         : is_narrow_int(t) || t == DType::f4_e2m1fn ? 4
+                                                     : int(8 * itemsize(t));
+}
+
+// What the bit patterns of a narrow float mean. Below the sign bit lie the
+// exponent, then the mantissa; exponent 0 is subnormal.
+enum class SpecialValues : uint8_t {
+  ieee,            // the greatest exponent: infinity and nans
+  nan_only,        // all ones is nan, no infinity ("fn")
+  one_nan,         // the sign bit alone is nan: no infinity, no -0 ("fnuz")
+  none,            // all patterns are finite
+  unsigned_power,  // no sign, no zero: 2^(bits - bias), all ones is nan
+};
+struct NarrowFormat {
+  int8_t exponent, mantissa, bias;
+  SpecialValues special;
+  constexpr uint32_t magnitude_mask() const {
+    return (1u << (exponent + mantissa)) - 1;
+  }
+  constexpr uint32_t max_finite() const {
+    uint32_t all = magnitude_mask();
+    return special == SpecialValues::ieee ? all - (1u << mantissa)
+           : special == SpecialValues::nan_only ||
+                   special == SpecialValues::unsigned_power
+               ? all - 1
+               : all;
+  }
+  // The patterns (without a sign) of what is too great, and of nan.
+  constexpr uint32_t overflow() const {
+    return special == SpecialValues::one_nan ? magnitude_mask() + 1
+           : special == SpecialValues::none  ? magnitude_mask()
+                                             : max_finite() + 1;
+  }
+  constexpr uint32_t nan() const {
+    return special == SpecialValues::ieee
+               ? max_finite() + 1 + (1u << (mantissa - 1))
+           : special == SpecialValues::one_nan || special == SpecialValues::none
+               ? magnitude_mask() + 1
+               : magnitude_mask();
+  }
+};
+NarrowFormat narrow_format(DType t);  // t: a narrow float
+float narrow_to_float(DType t, uint8_t bits) noexcept;
+uint8_t float_to_narrow(DType t, double x) noexcept;  // to nearest even
 
 std::string_view dtype_name(DType t);   // "float32", "key<fry>"
 std::string_view dtype_short(DType t);  // "f32", as jaxprs print it
-bool parse_dtype(std::string_view name, DType* out);
+bool parse_dtype(std::string_view name, DType* out);  // names, not short ones
 inline void append_to(std::string& out, DType t) { out += dtype_short(t); }
 
 template <class T>
@@ -103,7 +180,7 @@ COTAN_DTYPE_OF(std::complex<double>, c128)
 // clang-format on
 
 // Calls f.template operator()<T>() with the storage type of t.
-// key and float0 hold no arithmetic type: they go as u64 and u8.
+// key, float0 and narrow dtypes hold no arithmetic type: they go as u64 and u8.
 template <class F>
 decltype(auto) visit_dtype(DType t, F&& f) {
   switch (t) {
@@ -119,6 +196,19 @@ decltype(auto) visit_dtype(DType t, F&& f) {
       return f.template operator()<int64_t>();
     case DType::u8:
     case DType::float0:
+    case DType::i2:
+    case DType::i4:
+    case DType::u2:
+    case DType::u4:
+    case DType::f4_e2m1fn:
+    case DType::f8_e3m4:
+    case DType::f8_e4m3:
+    case DType::f8_e4m3b11fnuz:
+    case DType::f8_e4m3fn:
+    case DType::f8_e4m3fnuz:
+    case DType::f8_e5m2:
+    case DType::f8_e5m2fnuz:
+    case DType::f8_e8m0fnu:
       return f.template operator()<uint8_t>();
     case DType::u16:
       return f.template operator()<uint16_t>();

@@ -55,6 +55,10 @@ Literal Literal::from_double(DType t, double v, bool weak) {
       put(lit, v != 0);
       break;
     default: {
+      if (is_narrow_float(t)) {
+        put(lit, float_to_narrow(t, v));
+        break;
+      }
       int64_t i = std::isnan(v)  ? 0
                   : v >= 9.2e18  ? INT64_MAX
                   : v <= -9.2e18 ? INT64_MIN
@@ -70,6 +74,8 @@ Literal Literal::from_int(DType t, int64_t v, bool weak) {
   Literal lit{t, weak, {}};
   if (t == DType::bool_)
     put(lit, v != 0);
+  else if (is_narrow_int(t))
+    put(lit, uint8_t(v & ((1 << bit_width(t)) - 1)));
   else
     std::memcpy(lit.bytes, &v, size_t(itemsize(t)));  // little endian
   return lit;
@@ -104,6 +110,7 @@ double Literal::to_double() const {
     case DType::u64:
       return double(get<uint64_t>(*this));
     default:
+      if (is_narrow_float(dtype)) return narrow_to_float(dtype, bytes[0]);
       return double(to_int());
   }
 }
@@ -118,6 +125,14 @@ int64_t Literal::to_int() const {
       return get<int16_t>(*this);
     case DType::i32:
       return get<int32_t>(*this);
+    case DType::i2:
+    case DType::i4: {
+      int unused = 8 - bit_width(dtype);
+      return int8_t(bytes[0] << unused) >> unused;
+    }
+    case DType::u2:
+    case DType::u4:
+      return bytes[0] & ((1 << bit_width(dtype)) - 1);
     case DType::u8:
       return get<uint8_t>(*this);
     case DType::u16:

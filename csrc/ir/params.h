@@ -225,6 +225,19 @@ void field_visit(ParamVisitor& to, const T& v) {
   }
 }
 
+// Replaces every dtype among the fields.
+using DTypeMap = DType (*)(DType);
+template <class T>
+void field_map(DTypeMap f, T& v) {
+  if constexpr (std::is_same_v<T, DType>)
+    v = f(v);
+  else if constexpr (std::is_same_v<T, std::optional<DType>>)
+    v = v ? std::optional(f(*v)) : v;
+}
+template <class T>
+constexpr bool has_dtype =
+    std::is_same_v<T, DType> || std::is_same_v<T, std::optional<DType>>;
+
 }  // namespace detail
 
 class ParamsBase : public RefCounted {
@@ -233,6 +246,8 @@ class ParamsBase : public RefCounted {
   virtual bool equals(const ParamsBase& o) const = 0;
   virtual uint64_t hash() const = 0;
   virtual void visit(ParamVisitor& to) const = 0;  // fields in list order
+  // With f applied to the fields that are dtypes.
+  virtual Ref<const ParamsBase> with_dtypes(detail::DTypeMap f) const = 0;
 };
 
 template <HasFields P>
@@ -252,6 +267,20 @@ class ParamsBox final : public ParamsBase {
         [&](auto... f) {
           ((to.on_field(f.name), detail::field_visit(to, value.*(f.member))),
            ...);
+        },
+        P::fields());
+  }
+  Ref<const ParamsBase> with_dtypes(detail::DTypeMap f) const override {
+    return std::apply(
+        [&](auto... field) -> Ref<const ParamsBase> {
+          if constexpr ((detail::has_dtype<
+                             std::decay_t<decltype(value.*(field.member))>> ||
+                         ...)) {
+            P copy = value;
+            (detail::field_map(f, copy.*(field.member)), ...);
+            return make_ref<ParamsBox>(std::move(copy));
+          }
+          return Ref<const ParamsBase>(this);
         },
         P::fields());
   }
@@ -280,6 +309,9 @@ class Params {
     return p_ == o.p_ || (p_ && o.p_ && p_->equals(*o.p_));
   }
   uint64_t hash() const { return p_ ? p_->hash() : 0; }
+  Params with_dtypes(DType (*f)(DType)) const {
+    return p_ ? Params(p_->with_dtypes(f)) : *this;
+  }
   void visit(ParamVisitor& to) const {
     if (p_) p_->visit(to);
   }

@@ -35,6 +35,14 @@ Literal extreme(DType t, bool greatest) {
     double inf = greatest ? __builtin_inf() : -__builtin_inf();
     return Literal::from_complex(t, {inf, inf});
   }
+  if (is_narrow_float(t) && narrow_format(t).special != SpecialValues::ieee) {
+    NarrowFormat f = narrow_format(t);
+    bool is_signed = f.special != SpecialValues::unsigned_power;
+    auto bits = uint8_t(f.max_finite());
+    if (!greatest)
+      bits = is_signed ? uint8_t(bits | (f.magnitude_mask() + 1)) : 0;
+    return Literal::from_bytes(t, &bits);
+  }
   if (is_float(t))
     return Literal::from_double(t,
                                 greatest ? __builtin_inf() : -__builtin_inf());

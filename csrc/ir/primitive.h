@@ -190,7 +190,7 @@ enum PrimitiveFlags : uint32_t {
   kNone = 0,
   kCommutative = 1,
   kLinear = 2,    // linear in all operands together (neg, reshape, ...)
-  kSeesHalf = 4,  // .scalar takes f16/bf16 lanes as they are
+  kSeesHalf = 4,  // .scalar takes f16, bf16 and narrow lanes as they are
   kNotDifferentiable = 8,  // output tangents are always zero
   kStageOnly = 16,         // has no meaning outside a jaxpr
   kInPlace = 32,           // .kernel may write output i over operand i
@@ -198,6 +198,7 @@ enum PrimitiveFlags : uint32_t {
   // Its parameters hold functions that may close over tracers of an enclosing
   // vmap: it is batched even if no operand is.
   kHoldsFunctions = 128,
+  kMovesValues = 256,  // .kernel gives operands' elements as they are
 };
 
 struct Primitive {

@@ -218,6 +218,14 @@ bool is_constant(const Value& v) {
 HostIndex read_integers(const Value& v, int64_t wrap_extent) {
   HostIndex out(static_cast<size_t>(v.size()));
   const void* data = out.empty() ? nullptr : v->host_data();
+  if (is_narrow(v.dtype())) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      auto* item = static_cast<const char*>(data) + i;
+      int64_t n = Literal::from_bytes(v.dtype(), item).to_int();
+      out[i] = n < 0 ? n + wrap_extent : n;
+    }
+    return out;
+  }
   visit_dtype(v.dtype(), [&]<class T>() {
     if constexpr (std::is_integral_v<T>) {
       for (size_t i = 0; i < out.size(); ++i) {

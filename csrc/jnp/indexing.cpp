@@ -6,6 +6,7 @@
 #include "jnp/index_plan.h"
 #include "jnp/ufuncs.h"
 #include "ops/lax.h"
+#include "ops/rules.h"
 
 namespace cotan::jnp {
 
@@ -256,7 +257,8 @@ Value update_at(ScatterKind kind, const Value& x,
 
 // ---- functions of integer arrays
 
-Value wrap_indices(const Value& indices, int64_t extent) {
+Value wrap_indices(const Value& given, int64_t extent) {
+  Value indices = ops::wide_indices(given);
   if (!is_signed_int(indices.dtype())) return indices;
   Value zero = constant_like(indices, 0);
   Value n = scalar_value(

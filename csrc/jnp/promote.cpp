@@ -37,6 +37,10 @@ struct Lattice {
     edge(n(bf16), n(f32)), edge(n(f16), n(f32)), edge(n(f32), n(f64));
     edge(n(f32), n(c64)), edge(n(f64), n(c128)), edge(n(c64), n(c128));
     edge(kWeakComplex, n(c64));
+    for (int t = 0; t < kNumDTypes; ++t) {  // only what is weak becomes narrow
+      if (is_narrow_int(DType(t))) edge(kWeakInt, t);
+      if (is_narrow_float(DType(t))) edge(kWeakFloat, t);
+    }
     for (size_t i = 0; i < kNodes; ++i) above[i][i] = true;
     for (size_t k = 0; k < kNodes; ++k)  // transitive closure
       for (size_t i = 0; i < kNodes; ++i)
@@ -66,15 +70,41 @@ int node_of(TypeAndWeak t) {
                              : kWeakComplex;
 }
 
+// Narrow dtypes do not promote: says so.
+std::string narrow_reason(TypeAndWeak a, TypeAndWeak b) {
+  auto any = [&](bool (*test)(DType)) {
+    return (!a.weak && test(a.dtype)) || (!b.weak && test(b.dtype));
+  };
+  auto is_f8 = [](DType t) { return is_narrow_float(t) && bit_width(t) == 8; };
+  const char* what = any(is_f8)             ? "8-bit floats"
+                     : any(is_narrow_float) ? "4-bit floats"
+                     : any(is_narrow_int)   ? "1-bit, 2-bit and 4-bit integers"
+                                            : nullptr;
+  if (!what) return "";
+  return cat(" To avoid unintended promotion, ", what,
+             " do not support implicit promotion. If you'd like your inputs to "
+             "be promoted to another type, you can do so explicitly using e.g. "
+             "x.astype('",
+             any(is_narrow_float) ? "float32" : "int32", "')");
+}
+
+std::string described(TypeAndWeak t) {
+  if (!t.weak || t.dtype == DType::bool_)
+    return cat("'", dtype_name(t.dtype), "'");
+  const char* name = is_int(t.dtype)     ? "int"
+                     : is_float(t.dtype) ? "float"
+                                         : "complex";
+  return cat("\"<class '", name, "'>\"");
+}
+
 [[noreturn]] void no_path(TypeAndWeak a, TypeAndWeak b, const char* why) {
-  throw_error(
-      ErrorKind::type_promotion,
-      cat("Input dtypes ('", dtype_name(a.dtype), "', '", dtype_name(b.dtype),
-          "') have no available implicit dtype "
-          "promotion path",
-          why,
-          ". Try explicitly casting inputs to "
-          "the desired output type."));
+  std::string reason = *why ? "" : narrow_reason(a, b);
+  if (reason.empty())
+    reason = " Try explicitly casting inputs to the desired output type.";
+  throw_error(ErrorKind::type_promotion,
+              cat("Input dtypes (", described(a), ", ", described(b),
+                  ") have no available implicit dtype promotion path", why, ".",
+                  reason));
 }
 
 }  // namespace

@@ -16,10 +16,11 @@ namespace {
 using lax::constant_like;
 
 int mantissa_bits(DType t) {
-  return t == DType::bf16  ? 7
-         : t == DType::f16 ? 10
-         : t == DType::f32 ? 23
-                           : 52;
+  return is_narrow_float(t) ? narrow_format(t).mantissa
+         : t == DType::bf16 ? 7
+         : t == DType::f16  ? 10
+         : t == DType::f32  ? 23
+                            : 52;
 }
 
 void require_float(const char* op, DType t) {
@@ -47,12 +48,12 @@ Parts split(const Value& x) {
   return {high, lax::sub(x, high)};
 }
 
-// x * y + z with one rounding (two for 16-bit types), which XLA's uniform has.
-// f32 goes through f64, where the product is exact; f64 carries the errors of
-// the product (Dekker 1971) and of the sum (Knuth) along.
+// x * y + z with one rounding (two for less than 32 bits), which XLA's uniform
+// has. f32 goes through f64, where the product is exact; f64 carries the errors
+// of the product (Dekker 1971) and of the sum (Knuth) along.
 Value multiply_add(const Value& x, const Value& y, const Value& z) {
   DType t = x.dtype();
-  if (is_half(t)) return lax::add(lax::mul(x, y), z);
+  if (is_half(t) || is_narrow(t)) return lax::add(lax::mul(x, y), z);
   if (t == DType::f32) {
     constexpr DType wide = DType::f64;
     Value product = lax::mul(lax::convert(x, wide), lax::convert(y, wide));
@@ -74,6 +75,9 @@ Value multiply_add(const Value& x, const Value& y, const Value& z) {
 Value uniform(const Value& key, const Shape& shape, DType t) {
   require_float("uniform", t);
   int width = bit_width(t), mantissa = mantissa_bits(t);
+  if (width < 8)
+    throw_type("uniform only accepts 8-, 16-, 32-, or 64-bit dtypes, got ",
+               dtype_name(t), ".");
   // bfloat16 has 8 significant bits: it draws bytes.
   int drawn = mantissa < 8 ? 8 : width;
   DType word = unsigned_of_size(width / 8);

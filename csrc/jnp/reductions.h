@@ -34,7 +34,9 @@ Value cumulative(CumulativeKind kind, const Value& x,
                  std::optional<int64_t> axis, std::optional<DType> dtype = {},
                  bool reverse = false);
 
-// f16 and bf16 are computed with in f32.
-inline DType computation_dtype(DType t) { return is_half(t) ? DType::f32 : t; }
+// f16, bf16 and narrow floats are computed with in f32.
+inline DType computation_dtype(DType t) {
+  return is_half(t) || is_narrow_float(t) ? DType::f32 : t;
+}
 
 }  // namespace cotan::jnp

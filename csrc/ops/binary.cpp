@@ -107,6 +107,15 @@ Scalar min_body(ScalarEmitter& e, Scalar x, Scalar y) {
 // Shifts by the width or more give 0 (arithmetic: the sign).
 Scalar shift_body(ScalarEmitter& e, BinaryOp op, Scalar x, Scalar n) {
   DType t = x.dtype;
+  if (is_narrow_int(t)) {
+    // The sign bit is where the narrow dtype has it; amounts are unsigned.
+    DType u = bit_width(t) == 2 ? DType::u2 : DType::u4;
+    DType s = bit_width(t) == 2 ? DType::i2 : DType::i4;
+    DType bits = op == BinaryOp::ashr ? s : u, wide = wide_dtype(bits);
+    Scalar amount = e.convert(e.convert(n, u), wide);
+    Scalar value = e.convert(e.convert(x, bits), wide);
+    return e.convert(shift_body(e, op, value, amount), t);
+  }
   int width = bit_width(t);
   DType u = unsigned_of_size(itemsize(t));
   Scalar amount = e.bitcast(n, u);
@@ -117,8 +126,35 @@ Scalar shift_body(ScalarEmitter& e, BinaryOp op, Scalar x, Scalar n) {
   return e.select(big, e.constant(t, 0), e.binary(op, x, safe));
 }
 
+// On the bits of a narrow float, in 16-bit words.
+Scalar narrow_nextafter(ScalarEmitter& e, Scalar x, Scalar y) {
+  const NarrowFormat f = narrow_format(x.dtype);
+  auto word = [&](int64_t v) { return e.constant_int(DType::i16, v); };
+  auto bits = [&](Scalar s) {
+    return e.convert(e.bitcast(s, DType::u8), DType::i16);
+  };
+  int64_t magnitude = f.magnitude_mask(), sign = magnitude + 1;
+  Scalar a = bits(x), b = bits(y);
+  Scalar wide_x = e.convert(x, DType::f32), wide_y = e.convert(y, DType::f32);
+  Scalar zero = e.eq(wide_x, e.constant(DType::f32, 0));
+  Scalar up = e.lt(wide_x, wide_y);
+  Scalar positive = e.lt(a, word(sign));
+  Scalar grows =
+      e.eq(e.convert(up, DType::i16), e.convert(positive, DType::i16));
+  Scalar r = e.add(a, e.select(grows, word(1), word(-1)));
+  if (f.special == SpecialValues::one_nan)  // there is no -0
+    r = e.select(e.and_(e.eq(r, word(sign)), e.not_(up)), r,
+                 e.select(e.eq(r, word(sign)), word(0), r));
+  r = e.select(zero, e.select(up, word(1), word(sign | 1)), r);
+  r = e.select(e.eq(wide_x, wide_y), b, r);
+  Scalar nan = e.or_(e.is_nan(wide_x), e.is_nan(wide_y));
+  r = e.select(nan, word(f.nan()), r);
+  return e.bitcast(e.convert(r, DType::u8), x.dtype);
+}
+
 Scalar nextafter_body(ScalarEmitter& e, Scalar x, Scalar y) {
   DType t = x.dtype;
+  if (is_narrow(t)) return narrow_nextafter(e, x, y);
   DType i = t == DType::f64   ? DType::i64
             : t == DType::f32 ? DType::i32
                               : DType::i16;
@@ -306,15 +342,15 @@ COTAN_BINARY(xor, lax::bitwise_xor, "xor", binary_type<int_or_bool>,
              kCommutative | kNotDifferentiable, nullptr, nullptr, nullptr, 1,
              e.xor_(x[0], x[1]))
 COTAN_BINARY(shift_left, lax::shift_left, "shift_left", binary_type<is_int>,
-             kNotDifferentiable, nullptr, nullptr, nullptr, 3,
+             kNotDifferentiable | kSeesHalf, nullptr, nullptr, nullptr, 3,
              shift_body(e, BinaryOp::shl, x[0], x[1]))
 COTAN_BINARY(shift_right_logical, lax::shift_right_logical,
-             "shift_right_logical", binary_type<is_int>, kNotDifferentiable,
-             nullptr, nullptr, nullptr, 3,
+             "shift_right_logical", binary_type<is_int>,
+             kNotDifferentiable | kSeesHalf, nullptr, nullptr, nullptr, 3,
              shift_body(e, BinaryOp::lshr, x[0], x[1]))
 COTAN_BINARY(shift_right_arithmetic, lax::shift_right_arithmetic,
-             "shift_right_arithmetic", binary_type<is_int>, kNotDifferentiable,
-             nullptr, nullptr, nullptr, 3,
+             "shift_right_arithmetic", binary_type<is_int>,
+             kNotDifferentiable | kSeesHalf, nullptr, nullptr, nullptr, 3,
              shift_body(e, BinaryOp::ashr, x[0], x[1]))
 
 #define COTAN_COMPARE(NAME, TEST)                                        \

@@ -38,7 +38,8 @@ Values convert_transpose(const TransposeArgs& a) {
 Avals bitcast_type(const TypeArgs& a) {
   DType to = a.params.as<BitcastParams>().to;
   Aval out{to, false, a.in[0].shape};
-  int64_t from_size = itemsize(a.in[0].dtype), to_size = itemsize(to);
+  // Narrow values are packed: two of 4 bits make a byte.
+  int64_t from_size = bit_width(a.in[0].dtype), to_size = bit_width(to);
   bool odd = is_complex(a.in[0].dtype) != is_complex(to) ||
              (a.in[0].dtype == DType::bool_) != (to == DType::bool_);
   if (odd && a.in[0].dtype != to)
@@ -55,6 +56,33 @@ Avals bitcast_type(const TypeArgs& a) {
     out.shape.pop_back();
   }
   return {out};
+}
+
+// Values of less than a byte, the first one in the lowest bits.
+Values bitcast_packed(const Params& params, std::span<const Value> in) {
+  DType from = in[0].dtype(), to = params.as<BitcastParams>().to;
+  int from_bits = bit_width(from), to_bits = bit_width(to);
+  int bits = std::min(from_bits, to_bits);
+  int64_t k = std::max(from_bits, to_bits) / bits;
+  DType part = bits == 2 ? DType::u2 : bits == 4 ? DType::u4 : DType::u8;
+  DType word = unsigned_of_size(std::max(from_bits, to_bits) / 8);
+  auto shifts = [&](const Shape& shape) {
+    Value i = lax::iota(word, shape, int64_t(shape.size()) - 1);
+    return lax::mul(i, lax::constant_like(i, bits));
+  };
+  if (from_bits > to_bits) {
+    Shape shape = in[0].shape();
+    Axes dims;
+    for (int64_t d = 0; d < in[0].rank(); ++d) dims.push_back(d);
+    shape.push_back(k);
+    Value x = broadcast_in_dim(lax::bitcast_convert(in[0], word), shape, dims);
+    x = lax::shift_right_logical(x, shifts(shape));
+    return {lax::bitcast_convert(lax::convert(x, part), to)};
+  }
+  Value x = lax::convert(lax::bitcast_convert(in[0], part), word);
+  x = lax::shift_left(x, shifts(x.shape()));
+  x = lax::reduce(x, Monoid::or_, {x.rank() - 1});
+  return {lax::bitcast_convert(x, to)};
 }
 
 Batched bitcast_batch(const BatchArgs& a) {
@@ -96,7 +124,7 @@ Value lax::convert(const Value& x, DType to, bool weak) {
 
 constinit const Primitive bitcast_convert_type_p = {
     .name = "bitcast_convert_type",
-    .flags = kNotDifferentiable | kSeesHalf,
+    .flags = kNotDifferentiable,
     .params = params_of<BitcastParams>,
     .type = bitcast_type,
     .eval =
@@ -110,6 +138,7 @@ constinit const Primitive bitcast_convert_type_p = {
       return {.dims = {}, .reshape = true, .guarded = false};
     },
     .hlo = hlo::bitcast,
+    .expand = bitcast_packed,
 };
 COTAN_REGISTER(bitcast_convert_type_p);
 Value lax::bitcast_convert(const Value& x, DType to) {

@@ -269,7 +269,7 @@ namespace lax {
 
 Value dynamic_slice(const Value& x, std::span<const Value> starts, Dims sizes) {
   Values operands = {x};
-  for (const Value& s : starts) operands.push_back(s);
+  for (const Value& s : starts) operands.push_back(ops::wide_indices(s));
   return bind1(ops::dynamic_slice_p, operands,
                DynamicSliceParams{std::move(sizes)});
 }
@@ -277,7 +277,7 @@ Value dynamic_slice(const Value& x, std::span<const Value> starts, Dims sizes) {
 Value dynamic_update_slice(const Value& x, const Value& update,
                            std::span<const Value> starts) {
   Values operands = {x, update};
-  for (const Value& s : starts) operands.push_back(s);
+  for (const Value& s : starts) operands.push_back(ops::wide_indices(s));
   return bind1(ops::dynamic_update_slice_p, operands);
 }
 
@@ -290,7 +290,7 @@ Values wrap_starts(std::span<const int64_t> shape,
         starts.size(), " vs ", shape_string(shape), ")");
   Values out;
   for (size_t i = 0; i < starts.size(); ++i) {
-    const Value& s = starts[i];
+    Value s = ops::wide_indices(starts[i]);
     if (!is_signed_int(s.dtype())) {
       out.push_back(s);
     } else if (s->kind == ValueKind::scalar) {

@@ -94,6 +94,7 @@ KernelSpec gather_kernel(const LowerArgs& a) {
 
 constinit const Primitive gather_p = {
     .name = "gather",
+    .flags = kMovesValues,
     .params = params_of<GatherParams>,
     .type = gather_type,
     .eval = gather_eval,
@@ -119,7 +120,8 @@ namespace lax {
 
 Value gather(const Value& x, const Value& indices, GatherParams params) {
   if (params.mode != GatherMode::fill_or_drop) params.fill_value.reset();
-  return bind1(ops::gather_p, {x, indices}, std::move(params));
+  return bind1(ops::gather_p, {x, ops::wide_indices(indices)},
+               std::move(params));
 }
 
 }  // namespace lax

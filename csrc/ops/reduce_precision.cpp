@@ -73,6 +73,10 @@ ScalarOuts reduce_precision_scalar(ScalarEmitter& e, Scalars in,
                                    const Params& params) {
   auto& p = params.as<ReducePrecisionParams>();
   DType t = in[0].dtype;
+  if (is_narrow(t)) {
+    Scalar x[] = {e.convert(in[0], DType::f32)};
+    return e.convert(reduce_precision_scalar(e, x, params).s[0], t);
+  }
   Format f = format_of(t);
   Scalar x = e.bitcast(in[0], f.word);
   if (p.mantissa_bits < f.mantissa)

@@ -18,7 +18,9 @@ constexpr bool real_number(DType t) { return is_int(t) || is_float(t); }
 constexpr bool has_sign(DType t) {
   return is_numeric(t) && !is_unsigned_int(t);
 }
-constexpr bool has_complex(DType t) { return is_inexact(t) && !is_half(t); }
+constexpr bool has_complex(DType t) {
+  return is_inexact(t) && !is_half(t) && !is_narrow(t);
+}
 
 // Checks one dtype and one shape (or rank 0) among the operands, and gives
 // their common type. `accepts` describes valid dtypes in error messages.
@@ -39,6 +41,9 @@ Avals nary_type_to(const TypeArgs& a) {
   return {t};
 }
 constexpr DType to_bool(DType) { return DType::bool_; }
+
+// Indices of a dtype that kernels read: narrow ones become int32.
+Value wide_indices(const Value& x);
 
 // Normalises checked axes; throws ValueError naming the op.
 void check_axes(const char* op, std::span<const int64_t> axes, int64_t rank,

@@ -314,7 +314,7 @@ constexpr Primitive scatter_primitive(
     Values (*transpose)(const TransposeArgs&)) {
   return {
       .name = name,
-      .flags = kInPlace,
+      .flags = K == ScatterKind::set ? kInPlace | kMovesValues : kInPlace,
       .params = params_of<ScatterParams>,
       .type = scatter_type<K>,
       .eval = scatter_eval<K>,
@@ -354,8 +354,8 @@ namespace lax {
 
 Value scatter(ScatterKind kind, const Value& x, const Value& indices,
               const Value& updates, ScatterParams params) {
-  return bind1(*ops::kScatters[int(kind)], {x, indices, updates},
-               std::move(params));
+  return bind1(*ops::kScatters[int(kind)],
+               {x, ops::wide_indices(indices), updates}, std::move(params));
 }
 
 }  // namespace lax

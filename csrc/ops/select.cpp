@@ -60,6 +60,7 @@ Values select_transpose(const TransposeArgs& a) {
 
 constinit const Primitive select_n_p = {
     .name = "select_n",
+    .flags = kSeesHalf,
     .type = select_type,
     .eval = scalar_eval,
     .jvp = select_jvp,

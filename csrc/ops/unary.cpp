@@ -132,6 +132,18 @@ COTAN_MATH(digamma, digamma, 100, is_float, D(trigamma(x)))
 
 namespace {
 
+// Bits are counted within the width of the dtype.
+Scalar count_body(ScalarEmitter& e, UnaryOp op, Scalar x) {
+  DType t = x.dtype;
+  if (!is_narrow(t)) return e.unary(op, x);
+  Scalar bits = e.convert(
+      e.convert(x, bit_width(t) == 2 ? DType::u2 : DType::u4), DType::u8);
+  Scalar n = e.unary(op, bits);
+  if (op == UnaryOp::clz)
+    n = e.sub(n, e.constant_int(DType::u8, 8 - bit_width(t)));
+  return e.convert(n, t);
+}
+
 Scalar sign_body(ScalarEmitter& e, Scalar x) {
   DType t = x.dtype;
   if (is_complex(t)) {  // x / |x|, 0 at 0
@@ -212,10 +224,11 @@ COTAN_SIMPLE(square, (nary_type<1, arithmetic>), kNone, D(lax::mul(C(2), x)),
              nullptr, 1, e.mul(x[0], x[0]))
 COTAN_SIMPLE(abs, (nary_type_to<1, has_sign, real_dtype>), kNone, abs_jvp,
              nullptr, 1, abs_body(e, x[0]))
-COTAN_SIMPLE(population_count, (nary_type<1, is_int>), kNotDifferentiable,
-             nullptr, nullptr, 4, e.unary(UnaryOp::popcount, x[0]))
-COTAN_SIMPLE(clz, (nary_type<1, is_int>), kNotDifferentiable, nullptr, nullptr,
-             4, e.unary(UnaryOp::clz, x[0]))
+COTAN_SIMPLE(population_count, (nary_type<1, is_int>),
+             kNotDifferentiable | kSeesHalf, nullptr, nullptr, 4,
+             count_body(e, UnaryOp::popcount, x[0]))
+COTAN_SIMPLE(clz, (nary_type<1, is_int>), kNotDifferentiable | kSeesHalf,
+             nullptr, nullptr, 4, count_body(e, UnaryOp::clz, x[0]))
 COTAN_SIMPLE(copy, (nary_type<1, any_dtype>), kLinear | kSeesHalf, linear_jvp,
              identity_transpose, 0, x[0])
 COTAN_SIMPLE(stop_gradient, (nary_type<1, any_dtype>),

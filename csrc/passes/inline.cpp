@@ -1,6 +1,8 @@
-// Inlining: equations that stand for a jaxpr, and decompositions.
+// Inlining: equations that stand for a jaxpr, decompositions, and operations on
+// narrow dtypes as those on wide ones.
 #include "passes/lowering.h"
 #include "passes/passes.h"
+#include "trace/arith.h"
 #include "trace/trace.h"
 
 namespace cotan {
@@ -20,8 +22,20 @@ bool dot_falls_back(const Jaxpr& j, const Eqn& e) {
                          num_elements(j.avals[size_t(e.out[0])].shape) == 1);
 }
 
+bool widens(const Jaxpr& j, const Eqn& e) {
+  bool narrow = false;
+  for (Atom a : e.in) narrow |= is_narrow(j.aval(a).dtype);
+  for (Var v : e.out) narrow |= is_narrow(j.avals[size_t(v)].dtype);
+  if (!narrow) return false;
+  Avals in, out;
+  for (Atom a : e.in) in.push_back(j.aval(a));
+  for (Var v : e.out) out.push_back(j.avals[size_t(v)]);
+  return computes_wide(*e.prim, in, out);
+}
+
 // What has no meaning outside a jaxpr (a barrier) stands until the last pass.
 bool must_expand(const Jaxpr& j, const Eqn& e, bool last) {
+  if (widens(j, e)) return true;
   if (!e.prim->expand || (e.prim->flags & kStageOnly && !last)) return false;
   return dot_falls_back(j, e) || !has_fast_slot(*e.prim);
 }
@@ -99,14 +113,22 @@ class Inliner {
 
   bool decompose(const Jaxpr& j, const Eqn& e, std::vector<Atom>& env,
                  const SourceRef& where) {
+    if (widens(j, e))
+      return expand(
+          j, e,
+          [&](const Params& params, std::span<const Value> x) {
+            return compute_wide(*e.prim, params, x);
+          },
+          env, where);
     auto rule = must_expand(j, e, last_) ? e.prim->expand : e.prim->shortcut;
     return rule && expand(j, e, rule, env, where);
   }
 
   // Traces the decomposition, if there is one for these operands; literal
   // operands stay literals in it.
-  bool expand(const Jaxpr& j, const Eqn& e, decltype(Primitive::expand) rule,
-              std::vector<Atom>& env, const SourceRef& where) {
+  template <class Rule>
+  bool expand(const Jaxpr& j, const Eqn& e, Rule rule, std::vector<Atom>& env,
+              const SourceRef& where) {
     auto graph = make_ref<GraphTrace>();
     Values args;
     std::vector<Atom> inputs;

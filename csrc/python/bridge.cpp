@@ -19,7 +19,10 @@ namespace {
 PyObject* (*wrap_hook)(ValueObj*) = nullptr;
 ValueObj* (*unwrap_hook)(PyObject*) = nullptr;
 PyObject* error_classes = nullptr;
-int bfloat16_num = -1;  // known once ml_dtypes is loaded
+// NumPy's numbers of the dtypes of ml_dtypes, -1: it has none; known once it is
+// loaded.
+int ml_nums[kNumDTypes];
+bool ml_known = false;
 
 PyObject* exception_class(ErrorKind kind) {
   static constexpr const char* names[] = {"type",
@@ -219,16 +222,27 @@ constexpr NumpyType kTypes[] = {
     {DType::i64, NPY_LONGLONG}, {DType::u64, NPY_ULONGLONG},
 };
 
-int bfloat16_type_num() {
-  if (bfloat16_num < 0) {
-    Owned module(checked(PyImport_ImportModule("ml_dtypes")));
-    Owned type(checked(PyObject_GetAttrString(module.get(), "bfloat16")));
+constexpr bool is_ml_dtype(DType t) { return t == DType::bf16 || is_narrow(t); }
+
+const int* ml_type_nums() {
+  if (ml_known) return ml_nums;
+  Owned module(checked(PyImport_ImportModule("ml_dtypes")));
+  for (int i = 0; i < kNumDTypes; ++i) {
+    ml_nums[i] = -1;
+    if (!is_ml_dtype(DType(i))) continue;
+    std::string name(dtype_name(DType(i)));
+    Owned type(PyObject_GetAttrString(module.get(), name.c_str()));
+    if (!type) {  // an older one
+      PyErr_Clear();
+      continue;
+    }
     PyArray_Descr* d = nullptr;
     if (!PyArray_DescrConverter(type.get(), &d)) throw PythonError();
-    bfloat16_num = d->type_num;
+    ml_nums[i] = d->type_num;
     Py_DECREF(d);
   }
-  return bfloat16_num;
+  ml_known = true;
+  return ml_nums;
 }
 
 // The dtype of float0 arrays: a void type of no bytes would be awkward to
@@ -255,19 +269,26 @@ bool dtype_from_descr(PyArray_Descr* d, DType* out) {
     *out = DType::float0;
     return PyDataType_HASFIELDS(d) && PyDataType_ELSIZE(d) == 0;
   }
-  if (d->type_num >= NPY_USERDEF && d->type_num == bfloat16_type_num()) {
-    *out = DType::bf16;
-    return true;
-  }
+  if (d->type_num < NPY_USERDEF) return false;
+  const int* nums = ml_type_nums();
+  for (int i = 0; i < kNumDTypes; ++i)
+    if (nums[i] == d->type_num) {
+      *out = DType(i);
+      return true;
+    }
   return false;
 }
 
 }  // namespace
 
 PyObject* numpy_dtype(DType t) {
-  if (t == DType::bf16)
-    return checked(reinterpret_cast<PyObject*>(
-        PyArray_DescrFromType(bfloat16_type_num())));
+  if (is_ml_dtype(t)) {
+    int num = ml_type_nums()[int(t)];
+    if (num < 0)
+      throw_error(ErrorKind::type, cat("dtype ", dtype_name(t),
+                                       " needs a newer version of ml_dtypes"));
+    return checked(reinterpret_cast<PyObject*>(PyArray_DescrFromType(num)));
+  }
   if (t == DType::float0) return float0_descr();
   for (const NumpyType& n : kTypes)
     if (n.dtype == t)

@@ -2,7 +2,9 @@
 
 cdef extern from "python/bridge.h" namespace "cotan":
     enum class DType(uint8_t):
-        bool_, i8, i16, i32, i64, u8, u16, u32, u64
+        bool_, i2, i4, i8, i16, i32, i64, u2, u4, u8, u16, u32, u64
+        f4_e2m1fn, f8_e3m4, f8_e4m3, f8_e4m3b11fnuz, f8_e4m3fn, f8_e4m3fnuz
+        f8_e5m2, f8_e5m2fnuz, f8_e8m0fnu
         f16, bf16, f32, f64, c64, c128, key, float0
 
     cppclass Dims "cotan::Dims":

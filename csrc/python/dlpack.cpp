@@ -44,7 +44,23 @@ static_assert(sizeof(DlTensor) == 48 && sizeof(DlManaged) == 64 &&
 
 constexpr int32_t kCpu = 1;
 constexpr uint64_t kReadOnly = 1, kCopied = 2;
-enum Code : uint8_t { kInt, kUInt, kFloat, kOpaque, kBfloat, kComplex, kBool };
+enum Code : uint8_t {
+  kInt,
+  kUInt,
+  kFloat,
+  kOpaque,
+  kBfloat,
+  kComplex,
+  kBool,
+  kFloat8E3M4,
+  kFloat8E4M3,
+  kFloat8E4M3B11FNUZ,
+  kFloat8E4M3FN,
+  kFloat8E4M3FNUZ,
+  kFloat8E5M2,
+  kFloat8E5M2FNUZ,
+  kFloat8E8M0FNU,
+};
 
 constexpr const char *kName = "dltensor", *kUsed = "used_dltensor",
                      *kNameVersioned = "dltensor_versioned",
@@ -54,6 +70,13 @@ DlDType dl_dtype(DType t) {
   auto bits = uint8_t(8 * itemsize(t));
   if (t == DType::bool_) return {kBool, 8, 1};
   if (t == DType::bf16) return {kBfloat, 16, 1};
+  // Of less than a byte: packed there, a value a byte here.
+  if (t >= DType::f8_e3m4 && t <= DType::f8_e8m0fnu)
+    return {uint8_t(kFloat8E3M4 + int(t) - int(DType::f8_e3m4)), 8, 1};
+  if (is_narrow(t))
+    throw_error(ErrorKind::type, cat("[dlpack] dtype ", dtype_name(t),
+                                     " has no DLPack equivalent: there, values "
+                                     "of less than a byte are packed"));
   if (is_signed_int(t)) return {kInt, bits, 1};
   if (is_unsigned_int(t)) return {kUInt, bits, 1};
   if (is_float(t)) return {kFloat, bits, 1};
@@ -63,10 +86,15 @@ DlDType dl_dtype(DType t) {
 }
 
 DType dtype_of(const DlDType& d) {
-  constexpr DType all[] = {DType::bool_, DType::i8,  DType::i16, DType::i32,
-                           DType::i64,   DType::u8,  DType::u16, DType::u32,
-                           DType::u64,   DType::f16, DType::f32, DType::f64,
-                           DType::bf16,  DType::c64, DType::c128};
+  constexpr DType all[] = {
+      DType::bool_,       DType::i8,          DType::i16,
+      DType::i32,         DType::i64,         DType::u8,
+      DType::u16,         DType::u32,         DType::u64,
+      DType::f16,         DType::f32,         DType::f64,
+      DType::bf16,        DType::c64,         DType::c128,
+      DType::f8_e3m4,     DType::f8_e4m3,     DType::f8_e4m3b11fnuz,
+      DType::f8_e4m3fn,   DType::f8_e4m3fnuz, DType::f8_e5m2,
+      DType::f8_e5m2fnuz, DType::f8_e8m0fnu};
   for (DType t : all) {
     DlDType known = dl_dtype(t);
     if (known.code == d.code && known.bits == d.bits && d.lanes == 1) return t;

@@ -2,6 +2,7 @@
 #include "trace/trace.h"
 
 #include "base/config.h"
+#include "trace/arith.h"
 
 namespace cotan {
 
@@ -79,6 +80,7 @@ Values reference_eval(const Primitive& p, std::span<const Value> x,
   }
   Avals in_avals = avals_of(x);
   Avals types = p.type({p, in_avals, params});
+  if (computes_wide(p, in_avals, types)) return compute_wide(p, params, x);
   if (!p.eval) {
     if (p.expand) return p.expand(params, x);
     if (p.inlined) return eval_jaxpr(*p.inlined(params), x);

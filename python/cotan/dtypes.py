@@ -50,6 +50,28 @@ def canonicalize_dtype(dtype, allow_extended_dtype=False):
     return _core.canonical_dtype(dtype)
 
 
+# Where the dtypes of ml_dtypes stand in NumPy's hierarchy.
+_FLOATS = (np.floating, np.inexact, np.number, np.generic)
+_SIGNED = (np.signedinteger, np.integer, np.number, np.generic)
+_UNSIGNED = (np.unsignedinteger, np.integer, np.number, np.generic)
+ML_DTYPES = {
+    "bfloat16": _FLOATS,
+    "float4_e2m1fn": _FLOATS,
+    "float8_e3m4": _FLOATS,
+    "float8_e4m3": _FLOATS,
+    "float8_e4m3b11fnuz": _FLOATS,
+    "float8_e4m3fn": _FLOATS,
+    "float8_e4m3fnuz": _FLOATS,
+    "float8_e5m2": _FLOATS,
+    "float8_e5m2fnuz": _FLOATS,
+    "float8_e8m0fnu": _FLOATS,
+    "int2": _SIGNED,
+    "int4": _SIGNED,
+    "uint2": _UNSIGNED,
+    "uint4": _UNSIGNED,
+}
+
+
 def _bfloat16():
     import ml_dtypes
 
@@ -57,7 +79,7 @@ def _bfloat16():
 
 
 def issubdtype(a, b) -> bool:
-    """np.issubdtype that also knows bfloat16 and key dtypes."""
+    """np.issubdtype that also knows bfloat16, narrow and key dtypes."""
     if isinstance(a, KeyDType):
         return b in (prng_key, extended, np.generic) or (
             isinstance(b, KeyDType)
@@ -67,11 +89,9 @@ def issubdtype(a, b) -> bool:
     a = _core.dtype(a)
     if a == float0:
         return b in (np.void, np.generic) or b is float0
-    if a.kind == "V" and a.name == "bfloat16":
+    if a.name in ML_DTYPES:
         if isinstance(b, type) and issubclass(b, np.generic):
-            return b in (np.floating, np.inexact, np.number, np.generic) or (
-                b.__name__ == "bfloat16"
-            )
+            return b in ML_DTYPES[a.name] or b is a.type
         return _core.dtype(b) == a
     if isinstance(b, type) and issubclass(b, np.generic):
         return np.issubdtype(a, b)
@@ -83,15 +103,6 @@ def promote_types(a, b):
 
     A Python type (int, float, complex) stands for a weakly typed scalar.
     """
-    for x in (a, b):
-        if "float8" in str(getattr(x, "__name__", x)):
-            from cotan.errors import TypePromotionError
-
-            raise TypePromotionError(
-                f"Input dtypes ('{a}', '{b}') have no available implicit "
-                "dtype promotion path: 8-bit floats do not promote. Cast the "
-                "inputs to the type you want."
-            )
     return _core.promote_types(a, b)
 
 
@@ -110,7 +121,9 @@ def finfo(dtype):
 
 
 def iinfo(int_type):
-    return np.iinfo(_core.dtype(int_type))
+    import ml_dtypes
+
+    return ml_dtypes.iinfo(_core.dtype(int_type))
 
 
 def itemsize_bits(dtype) -> int:

@@ -30,8 +30,8 @@ std::string fault(const Primitive& p) {
   if (!p.batch) return "no batch rule";
   // What only exists while tracing is gone before lowering.
   // A dot may also expand, for dtypes that no matrix kernel takes, and so may
-  // a kernel, for backends that have none.
-  int ways = fast_ways(p) - ((p.dot || p.kernel) && p.expand);
+  // a kernel, for backends that have none, and a view, for packed bits.
+  int ways = fast_ways(p) - ((p.dot || p.kernel || p.view) && p.expand);
   if (p.flags & kStageOnly ? ways > 1 : ways != 1)
     return cat(ways, " ways to run fast; there must be exactly one");
   return "";

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "runtime/executable.h"
 #include "runtime/host.h"
+#include "trace/arith.h"
 
 namespace cotan::cpu {
 namespace {
@@ -193,12 +194,16 @@ bool run_elementwise(const Primitive& p, const Params& params,
   if (n == 0) return true;
   size_t rank = out[0].shape.size();
   uint64_t word = 0, scalars = 0;
+  bool narrow = is_narrow(out[0].dtype);
   for (size_t i = 0; i < in.size(); ++i) {
     bool scalar = rank != 0 && in[i].shape.empty();
     scalars |= uint64_t(scalar) << i;
+    narrow |= is_narrow(in[i].dtype);
     word = word << 6 | uint64_t(in[i].dtype) << 1 | uint64_t(scalar);
   }
   for (const Aval& a : out) word = word << 6 | uint64_t(a.dtype) << 1;
+  if (narrow && computes_wide(p, in, out)) [[unlikely]]
+    return false;
   ElementwiseKey key{&p, word};
   // A pointer: libcotan's thread-local block must stay small (it is static).
   static thread_local std::unique_ptr<Recent> recent;

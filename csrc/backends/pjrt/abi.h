@@ -117,6 +117,20 @@ enum ElementType : int {
   kBF16,
   kC64,
   kC128,
+  kF8E5M2,
+  kF8E4M3FN,
+  kF8E4M3B11FNUZ,
+  kF8E5M2FNUZ,
+  kF8E4M3FNUZ,
+  kS4,
+  kU4,
+  kToken,
+  kS2,
+  kU2,
+  kF8E4M3,
+  kF8E3M4,
+  kF8E8M0FNU,
+  kF4E2M1FN,
 };
 enum HostSemantics : int { kOnlyDuringCall = 0, kImmutableZeroCopy = 2 };
 enum ValueType : int { kString, kInt64, kInt64List, kFloatValue, kBoolValue };

@@ -34,9 +34,36 @@ PjrtDevice* as_pjrt(cotan::Device* device) noexcept {
 }
 
 int element_type(DType t) {
-  constexpr int types[kNumDTypes] = {kPred, kS8,  kS16,  kS32, kS64,  kU8,
-                                     kU16,  kU32, kU64,  kF16, kBF16, kF32,
-                                     kF64,  kC64, kC128, kU64, kPred};
+  constexpr int types[kNumDTypes] = {kPred,
+                                     kS2,
+                                     kS4,
+                                     kS8,
+                                     kS16,
+                                     kS32,
+                                     kS64,
+                                     kU2,
+                                     kU4,
+                                     kU8,
+                                     kU16,
+                                     kU32,
+                                     kU64,
+                                     kF4E2M1FN,
+                                     kF8E3M4,
+                                     kF8E4M3,
+                                     kF8E4M3B11FNUZ,
+                                     kF8E4M3FN,
+                                     kF8E4M3FNUZ,
+                                     kF8E5M2,
+                                     kF8E5M2FNUZ,
+                                     kF8E8M0FNU,
+                                     kF16,
+                                     kBF16,
+                                     kF32,
+                                     kF64,
+                                     kC64,
+                                     kC128,
+                                     kU64,
+                                     kPred};
   return types[int(t)];
 }
 

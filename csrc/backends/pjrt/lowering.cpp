@@ -8,6 +8,7 @@
 #include "backends/pjrt/scalar_writer.h"
 #include "base/error.h"
 #include "emit/scalar_body.h"
+#include "trace/arith.h"
 #include "trace/trace.h"
 
 namespace cotan::pjrt {
@@ -67,7 +68,8 @@ class FunctionWriter final : public HloBuilder {
   HloValues lower_scalar(const HloArgs& a);
   HloValues lower_reduction(const HloArgs& a);
   HloValues lower_arg_reduction(const HloArgs& a, const Reduction& r);
-  HloValues lower_expanded(const HloArgs& a);
+  template <class F>
+  HloValues lower_traced(const HloArgs& a, F f);
 
   ModuleWriter& module_;
 };
@@ -138,6 +140,7 @@ HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
       out.push_back(constant(Literal::from_int(t.dtype, 0), t.shape));
     return out;
   }
+  if (computes_wide(p, a.types, a.out)) return lower_traced(a, compute_wide);
   if (p.hlo) return p.hlo(a);
   if (p.scalar) return emit_native(a, &out) ? out : lower_scalar(a);
   LowerArgs lower{a.params, a.types, a.out};
@@ -146,7 +149,10 @@ HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
                cat("dimension = ", p.concat(lower), " : i64"))};
   if (p.reduction) return lower_reduction(a);
   if (p.inlined) return call(p.inlined(a.params), p.name, a.in);
-  if (p.expand) return lower_expanded(a);
+  if (p.expand)
+    return lower_traced(
+        a, [](const Primitive& q, const Params& params,
+              std::span<const Value> x) { return q.expand(params, x); });
   throw_not_implemented("[", p.name,
                         "] cannot be written as StableHLO: its record has "
                         "none of hlo, scalar, inlined and expand. It runs on "
@@ -233,9 +239,11 @@ HloValues FunctionWriter::call(const JaxprRef& j, std::string_view name,
   return end(r, out);
 }
 
-HloValues FunctionWriter::lower_expanded(const HloArgs& a) {
+// f(primitive, params, values): other operations.
+template <class F>
+HloValues FunctionWriter::lower_traced(const HloArgs& a, F f) {
   JaxprRef j = make_jaxpr(
-      [&](std::span<const Value> x) { return a.self.expand(a.params, x); },
+      [&](std::span<const Value> x) { return f(a.self, a.params, x); },
       a.types);
   return call(j, a.self.name, a.in);
 }

@@ -25,6 +25,7 @@ class ScalarWriter final : public ScalarEmitter {
   Scalar raw_fma(Scalar x, Scalar y, Scalar z) override;
   Scalar raw_convert(Scalar x, DType to) override;
   Scalar raw_bitcast(Scalar x, DType to) override;
+  bool converts_narrow() const override { return true; }
 
  private:
   HloValue hlo(Scalar s) const { return {int32_t(s.v)}; }

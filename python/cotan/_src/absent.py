@@ -11,7 +11,7 @@ _REFS = "there are no mutable arrays so far"
 _TRANSFERS = "there is one memory, so nothing is transferred"
 _PRIMITIVES = "the operation is made of other primitives, or is not there"
 _INTERNAL = "internal to JAX's own tracer"
-_SUB_BYTE = "sub-byte and 8-bit float dtypes are not in the core so far"
+_NO_ARRAYS = "JAX itself has no working arrays of this dtype"
 _REMOVED = "removed or deprecated in JAX"
 
 # (module pattern, name pattern, reason); the first match counts.
@@ -19,9 +19,9 @@ _RULES = (
     ("lax*", "*_p", _PRIMITIVES),
     ("random", "*_p", _PRIMITIVES),
     ("custom_derivatives", "*_p", _PRIMITIVES),
-    ("numpy", "float[468]_*", _SUB_BYTE),
-    ("numpy", "int[124]", _SUB_BYTE),
-    ("numpy", "uint[124]", _SUB_BYTE),
+    ("numpy", "float6_*", _NO_ARRAYS),
+    ("numpy", "int1", _NO_ARRAYS),
+    ("numpy", "uint1", _NO_ARRAYS),
     ("numpy", "fix", _REMOVED),
     ("scipy.special", "lpmn*", _REMOVED),
     ("scipy.special", "sph_harm", _REMOVED),

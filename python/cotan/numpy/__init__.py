@@ -13,6 +13,7 @@ Array(14, dtype=int32)
 
 import numpy as _np
 
+from cotan import dtypes
 from cotan._dispatch import Array as ndarray
 from cotan._src import absent
 from cotan.numpy.creation import (
@@ -455,10 +456,10 @@ def __getattr__(name):
             if e.name != f"cotan.numpy.{name}":
                 raise
             raise absent.error(__name__, name) from None
-    elif name == "bfloat16":
-        from cotan.numpy.scalar_types import make_bfloat16
+    elif name in dtypes.ML_DTYPES:
+        from cotan.numpy.scalar_types import of_ml_dtypes
 
-        value = make_bfloat16()
+        value = of_ml_dtypes(name)
     elif name in _NUMPY:
         value = getattr(_np, name)
     elif name == "ComplexWarning":
@@ -471,7 +472,9 @@ def __getattr__(name):
 
 def __dir__():
     return [
-        n for n in {*globals(), *_LATE, *_MODULES, "bfloat16"} if n[0] != "_"
+        n
+        for n in {*globals(), *_LATE, *_MODULES, *dtypes.ML_DTYPES}
+        if n[0] != "_"
     ]
 
 

@@ -67,9 +67,9 @@ int_, uint, float_, complex_ = int64, uint64, float64, complex128
 single, double, csingle, cdouble = float32, float64, complex64, complex128
 
 
-def make_bfloat16():
-    """ml_dtypes is imported when bfloat16 is first named."""
-    return _scalar_class("bfloat16", _core.dtype("bfloat16"))
+def of_ml_dtypes(name):
+    """bfloat16 and narrow dtypes: ml_dtypes is imported when one is named."""
+    return _scalar_class(name, _core.dtype(name))
 
 
 generic, number, inexact = np.generic, np.number, np.inexact
@@ -88,14 +88,22 @@ def _dtype_of(x):
 class iinfo(np.iinfo):
     """Range of an integer dtype."""
 
+    def __new__(cls, int_type):
+        d = _dtype_of(int_type)
+        if d.name not in dtypes.ML_DTYPES:
+            return super().__new__(cls)
+        import ml_dtypes
+
+        return ml_dtypes.iinfo(d)
+
     def __init__(self, int_type):
         super().__init__(_dtype_of(int_type))
 
 
 def finfo(dtype):
-    """Range and precision of a floating dtype, also of bfloat16."""
+    """Range and precision of a floating dtype, also of ml_dtypes."""
     d = _dtype_of(dtype)
-    if d.name == "bfloat16":
+    if d.name in dtypes.ML_DTYPES:
         import ml_dtypes
 
         return ml_dtypes.finfo(d)
@@ -127,7 +135,9 @@ def isdtype(dtype, kind) -> bool:
         if isinstance(k, str) and k in groups:
             if any(dtypes.issubdtype(d, g) for g in groups[k]):
                 return True
-        elif isinstance(k, str) and not hasattr(np, k) and k != "bfloat16":
+        elif isinstance(k, str) and not (
+            hasattr(np, k) or k in dtypes.ML_DTYPES
+        ):
             raise ValueError(
                 f"Unrecognized kind={k!r} expected one of {list(groups)}, or "
                 "a dtype"
