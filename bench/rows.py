@@ -538,3 +538,67 @@ for _n in (3, 8):
     _small_matrices_row(
         f"matmul {_n}x{_n}", lambda _, xp, a, b: a @ b, _square, _square
     )
+
+
+# ---- convolutions
+
+
+def _convolution_row(name, layout, n, size, c, features, kernel, **options):
+    numbers = (layout, "HWIO" if layout == "NHWC" else "OIHW", layout)
+    groups = options.get("feature_group_count", 1)
+    extent = {"N": n, "C": c, "H": size, "W": size}
+    weight = {"O": features, "I": c // groups, "H": kernel, "W": kernel}
+    x = _data(*(extent[d] for d in numbers[0]))
+    w = 0.1 * _data(*(weight[d] for d in numbers[1]), seed=1)
+
+    def make(module, xp, grad):
+        def f(x, w):
+            return module.lax.conv_general_dilated(
+                x, w, dimension_numbers=numbers, padding="SAME", **options
+            )
+
+        def loss(x, w):
+            return xp.mean(f(x, w) ** 2)
+
+        g = module.jit(module.grad(loss, (0, 1)) if grad else f)
+        a, b = xp.asarray(x), xp.asarray(w)
+        return lambda: g(a, b)
+
+    for what, grad in (("", False), (", gradients", True)):
+
+        @row(f"conv {name} {layout}{what}", bar=1.0, peers="jax")
+        def measure(grad=grad):
+            return _three(
+                None,
+                lambda: make(cotan, cnp, grad),
+                lambda: make(jax, jnp, grad),
+                rtol=1e-3,
+                atol=1e-3,
+            )
+
+
+for _layout in ("NHWC", "NCHW"):
+    _convolution_row(
+        "3x3 64-64, 8x56x56", _layout, 8, 56, 64, 64, 3, window_strides=(1, 1)
+    )
+    _convolution_row(
+        "7x7/2 3-64, 8x112x112",
+        _layout,
+        8,
+        112,
+        3,
+        64,
+        7,
+        window_strides=(2, 2),
+    )
+    _convolution_row(
+        "3x3 depthwise 64, 8x56x56",
+        _layout,
+        8,
+        56,
+        64,
+        64,
+        3,
+        window_strides=(1, 1),
+        feature_group_count=64,
+    )

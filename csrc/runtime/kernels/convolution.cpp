@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -22,6 +23,7 @@ namespace {
 
 constexpr int64_t kBlockBytes = 1 << 18;  // of patches: half of a small L2
 constexpr int64_t kDepth = 1024;          // of a product
+constexpr int64_t kTapDepth = 256;        // the same, for long rows of taps
 constexpr double kFlopsPerNs = 40;
 
 // An axis of positions or of K, with its steps in two arrays.
@@ -74,6 +76,48 @@ struct Geometry {
       at += i % sizes[d] * strides[d];
     return at;
   }
+  // One step of the last dimension of positions or taps at a time: what the
+  // others add to an offset in lhs, or -1. `at` and `tap` count without it.
+  int64_t outer_offset(int64_t at, int64_t tap) const {
+    int64_t sum = 0;
+    for (size_t d = rank - 1; d-- > 0;) {
+      int64_t i = at % a.out_size[d], k = tap % a.kernel_size[d];
+      at /= a.out_size[d];
+      tap /= a.kernel_size[d];
+      int64_t p = place[d][size_t(i * a.kernel_size[d] + k)];
+      if (p < 0) return -1;
+      sum += p;
+    }
+    return sum;
+  }
+  // Positions of the last dimension, of [first, first + n), whose tap `k` is
+  // an element: every `every`-th from lo on, `step` apart in lhs from `from`.
+  struct Run {
+    int64_t lo = 0, hi = 0, every = 1, from = 0, step = 0;
+  };
+  Run last_run(int64_t first, int64_t n, int64_t k) const {
+    size_t d = rank - 1;
+    int64_t stride = a.strides[d], dilation = a.lhs_dilation[d];
+    int64_t shift = k * a.rhs_dilation[d] - a.low[d] + first * stride;
+    auto index = [&](int64_t i) { return i * stride + shift; };
+    int64_t end = (a.in_size[d] - 1) * dilation;  // inclusive
+    if (end < shift) return {};
+    auto steps = [stride](int64_t x) { return stride == 1 ? x : x / stride; };
+    Run r;
+    r.lo = shift < 0 ? steps(-shift + stride - 1) : 0;
+    r.hi = std::min(n, steps(end - shift) + 1);
+    if (dilation > 1) {
+      r.every = dilation / std::gcd(dilation, stride);
+      while (r.lo < r.hi && index(r.lo) % dilation != 0) ++r.lo;
+    }
+    if (r.lo >= r.hi) return {};
+    int64_t unit = a.lhs_strides[3 + d];
+    r.from = index(r.lo) * unit, r.step = r.every * stride * unit;
+    if (dilation > 1) r.from /= dilation, r.step /= dilation;
+    return r;
+  }
+  int64_t last_out() const { return rank ? a.out_size[rank - 1] : 1; }
+  int64_t last_kernel() const { return rank ? a.kernel_size[rank - 1] : 1; }
   int64_t out_offset(int64_t at) const {
     return unravel(at, a.out_size, out_spatial);
   }
@@ -98,7 +142,8 @@ int64_t uniform_step(std::initializer_list<const std::vector<Loop>*> lists) {
   return all.back().step;
 }
 
-enum class Inner { channel, batch, row };
+// What runs of a patch are along: channels (and taps), taps, batch, positions.
+enum class Inner { channel, tap, batch, row };
 
 template <class T>
 class ByProducts {
@@ -111,11 +156,17 @@ class ByProducts {
                                              : Inner::row;
     if (inner_ == Inner::row && g_.rank > 0 && l[2 + g_.rank] != 1 && l[2] == 1)
       inner_ = Inner::channel;
+    // The gradient of weights: few positions, each with long rows of taps.
+    if (inner_ == Inner::row && g.rank > 0 &&
+        g.last_out() < std::min<int64_t>(g.last_kernel(), 16) &&
+        a_.rhs_dilation[g.rank - 1] == 1 && a_.lhs_dilation[g.rank - 1] == 1)
+      inner_ = Inner::tap;
     depth_ = g.taps * a_.in_channels;
     count_ = g.positions * a_.batch;
+    period_ = std::max<int64_t>(depth_, 1);
     find_weights();
     find_result();
-    block_k_ = std::min(depth_, kDepth);
+    block_k_ = std::min(period_, inner_ == Inner::tap ? kTapDepth : kDepth);
     block_p_ = std::clamp<int64_t>(
         kBlockBytes / int64_t(sizeof(T)) / std::max<int64_t>(block_k_, 1), 32,
         4096);
@@ -142,7 +193,14 @@ class ByProducts {
   }
 
  private:
-  bool position_major() const { return inner_ == Inner::channel; }
+  bool position_major() const {
+    return inner_ == Inner::channel || inner_ == Inner::tap;
+  }
+  bool channel_last() const { return inner_ == Inner::channel; }  // in K
+  // The block of K that starts at k; none crosses a multiple of period_.
+  int64_t block_depth(int64_t k) const {
+    return std::min({block_k_, period_ - k % period_, depth_ - k});
+  }
 
   // rhs of a group as [K, out channel] by two steps, or a copy.
   void find_weights() {
@@ -150,18 +208,26 @@ class ByProducts {
     std::vector<Loop> taps, channel = {{a_.in_channels, r[2]}};
     for (size_t d = 0; d < g_.rank; ++d)
       taps.push_back({a_.kernel_size[d], r[3 + d]});
-    w_k_ = position_major() ? uniform_step({&taps, &channel})
-                            : uniform_step({&channel, &taps});
+    w_k_ = channel_last() ? uniform_step({&taps, &channel})
+                          : uniform_step({&channel, &taps});
     w_o_ = r[0];
     w_group_ = r[1];
     weights_ = static_cast<const T*>(call_->in[1]);
+    w_channel_ = w_k_ * g_.taps;
     if (w_k_ != 0 && (w_k_ == 1 || w_o_ == 1)) return;
+    if (int64_t step = uniform_step({&taps});
+        inner_ == Inner::tap && step != 0 && (step == 1 || w_o_ == 1)) {
+      w_k_ = step;
+      w_channel_ = r[2];
+      period_ = g_.taps;  // channels one by one
+      return;
+    }
     copy_.resize(size_t(a_.groups * depth_ * a_.out_channels));
     T* to = copy_.data();
     for (int64_t g = 0; g < a_.groups; ++g)
       for (int64_t k = 0; k < depth_; ++k) {
-        int64_t tap = position_major() ? k / a_.in_channels : k % g_.taps;
-        int64_t c = position_major() ? k % a_.in_channels : k / g_.taps;
+        int64_t tap = channel_last() ? k / a_.in_channels : k % g_.taps;
+        int64_t c = channel_last() ? k % a_.in_channels : k / g_.taps;
         const T* from = weights_ + g * r[1] + c * r[2] + g_.rhs_offset(tap);
         for (int64_t o = 0; o < a_.out_channels; ++o) *to++ = from[o * r[0]];
       }
@@ -169,6 +235,12 @@ class ByProducts {
     w_k_ = a_.out_channels;
     w_o_ = 1;
     w_group_ = depth_ * a_.out_channels;
+    w_channel_ = w_k_ * g_.taps;
+  }
+  const T* weights_at(int64_t group, int64_t k) const {
+    const T* w = weights_ + group * w_group_;
+    if (period_ >= depth_) return w + k * w_k_;
+    return w + k / g_.taps * w_channel_ + k % g_.taps * w_k_;
   }
 
   // How the product can be written in place: [position, channel] or [channel,
@@ -197,41 +269,70 @@ class ByProducts {
 
   // ---- patches
 
-  // [position][K], K = (tap, channel); ld: row length
+  // [position][K], K = (tap, channel) or (channel, tap). In both a row of K is
+  // the taps of the last dimension, each of `each` elements, with one offset.
   void position_rows(const T* x, int64_t p0, int64_t np, int64_t k0, int64_t nk,
                      T* to) const {
-    int64_t cs = a_.lhs_strides[2], channels = a_.in_channels;
+    int64_t each = channel_last() ? a_.in_channels : 1;
+    int64_t length = g_.last_kernel() * each, width = g_.last_out();
+    int64_t outer_taps = g_.taps / g_.last_kernel();
+    std::vector<int64_t> offsets;  // of the rows from k0's on, or -1
     for (int64_t p = p0; p < p0 + np; ++p, to += nk) {
-      const T* image = x + batch_of(p) * a_.lhs_strides[0];
       int64_t at = spatial_of(p);
-      for (int64_t k = k0; k < k0 + nk;) {
-        int64_t tap = k / channels, c = k % channels;
-        int64_t n = std::min(channels - c, k0 + nk - k);
-        int64_t off = g_.offset(at, tap);
-        T* row = to + (k - k0);
-        if (off < 0) {
-          std::fill(row, row + n, T(0));
-        } else {
-          // Taps that follow each other in memory are one run.
-          int64_t end = off + channels;
-          while (cs == 1 && k + n < k0 + nk && (tap + 1) % last_kernel() != 0 &&
-                 g_.offset(at, tap + 1) == end) {
-            int64_t more = std::min(channels, k0 + nk - k - n);
-            n += more, end += channels, ++tap;
-            if (more < channels) break;
-          }
-          const T* from = image + off + c * cs;
-          if (cs == 1)
-            std::memcpy(row, from, size_t(n) * sizeof(T));
-          else
-            for (int64_t i = 0; i < n; ++i) row[i] = from[i * cs];
+      if (p == p0 || at % width == 0) {
+        offsets.clear();
+        for (int64_t r = k0 / length; r * length < k0 + nk; ++r) {
+          int64_t tap = r % outer_taps;
+          int64_t off = g_.rank ? g_.outer_offset(at / width, tap) : 0;
+          if (off >= 0 && !channel_last())
+            off += r / outer_taps * a_.lhs_strides[2];
+          offsets.push_back(off);
         }
-        k += n;
+      }
+      const T* image = x + batch_of(p) * a_.lhs_strides[0];
+      T* end = to;
+      for (size_t r = 0; r < offsets.size(); ++r) {
+        int64_t start = (k0 / length + int64_t(r)) * length;
+        int64_t lo = std::max(k0 - start, int64_t(0));
+        int64_t hi = std::min(k0 + nk - start, length);
+        if (offsets[r] < 0)
+          std::fill_n(end, hi - lo, T(0));
+        else
+          taps_run(image + offsets[r], at % width, each, lo, hi, end);
+        end += hi - lo;
       }
     }
   }
-  int64_t last_kernel() const {
-    return g_.rank ? a_.kernel_size[g_.rank - 1] : 1;
+  // Elements [lo, hi) of a row of taps at position i of the last dimension.
+  void taps_run(const T* from, int64_t i, int64_t each, int64_t lo, int64_t hi,
+                T* to) const {
+    int64_t cs = channel_last() ? a_.lhs_strides[2] : 1;
+    size_t d = g_.rank - 1;
+    if (g_.rank && a_.lhs_dilation[d] == 1 && a_.rhs_dilation[d] == 1 &&
+        cs == 1 && a_.lhs_strides[3 + d] == each) {  // one run
+      int64_t first = (i * a_.strides[d] - a_.low[d]) * each;
+      int64_t begin = std::clamp(-first, lo, hi);
+      int64_t end = std::clamp(a_.in_size[d] * each - first, begin, hi);
+      std::fill(to, to + (begin - lo), T(0));
+      std::memcpy(to + (begin - lo), from + first + begin,
+                  size_t(end - begin) * sizeof(T));
+      std::fill(to + (end - lo), to + (hi - lo), T(0));
+      return;
+    }
+    for (int64_t k = lo; k < hi;) {
+      int64_t tap = k / each, c = k % each, n = std::min(each - c, hi - k);
+      int64_t off =
+          g_.rank ? g_.place[d][size_t(i * g_.last_kernel() + tap)] : 0;
+      const T* run = from + off + c * cs;
+      if (off < 0)
+        std::fill_n(to, n, T(0));
+      else if (cs == 1)
+        std::memcpy(to, run, size_t(n) * sizeof(T));
+      else
+        for (int64_t j = 0; j < n; ++j) to[j] = run[j * cs];
+      to += n;
+      k += n;
+    }
   }
 
   // [K][position], K = (channel, tap)
@@ -269,33 +370,23 @@ class ByProducts {
                T* to) const {
     const T* image = x + batch_of(p) * a_.lhs_strides[0];
     if (g_.rank == 0) return std::fill_n(to, n, image[0]), void();
-    size_t d = g_.rank - 1;
-    int64_t kernel = a_.kernel_size[d], last = tap % kernel;
-    int64_t rest = 0, at = spatial_of(p) / a_.out_size[d], t = tap / kernel;
-    for (size_t e = d; e-- > 0;) {
-      int64_t place = g_.place[e][size_t(
-          at % a_.out_size[e] * a_.kernel_size[e] + t % a_.kernel_size[e])];
-      at /= a_.out_size[e];
-      t /= a_.kernel_size[e];
-      if (place < 0) return std::fill_n(to, n, T(0)), void();
-      rest += place;
-    }
-    const int64_t* place = g_.place[d].data() + last;
-    if (a_.strides[d] == 1 && a_.lhs_dilation[d] == 1 &&
-        a_.lhs_strides[3 + d] == 1) {
-      int64_t shift = last * a_.rhs_dilation[d] - a_.low[d];
-      int64_t lo = std::clamp<int64_t>(-shift - first, 0, n);
-      int64_t hi = std::clamp<int64_t>(a_.in_size[d] - shift - first, lo, n);
-      std::fill(to, to + lo, T(0));
-      std::memcpy(to + lo, image + rest + shift + first + lo,
-                  size_t(hi - lo) * sizeof(T));
-      std::fill(to + hi, to + n, T(0));
+    int64_t width = g_.last_out(), kernel = g_.last_kernel();
+    int64_t rest = g_.outer_offset(spatial_of(p) / width, tap / kernel);
+    if (rest < 0) return std::fill_n(to, n, T(0)), void();
+    auto r = g_.last_run(first, n, tap % kernel);
+    const T* from = image + rest + r.from;
+    if (r.every > 1) {
+      std::fill_n(to, n, T(0));
+      for (int64_t i = r.lo; i < r.hi; i += r.every, from += r.step)
+        to[i] = *from;
       return;
     }
-    for (int64_t i = 0; i < n; ++i) {
-      int64_t at_i = place[(first + i) * kernel];
-      to[i] = at_i < 0 ? T(0) : image[rest + at_i];
-    }
+    std::fill(to, to + r.lo, T(0));
+    if (r.step == 1)
+      std::memcpy(to + r.lo, from, size_t(r.hi - r.lo) * sizeof(T));
+    else
+      for (int64_t i = r.lo; i < r.hi; ++i) to[i] = from[(i - r.lo) * r.step];
+    std::fill(to + r.hi, to + n, T(0));
   }
 
   // ---- one block of positions of one group
@@ -314,14 +405,14 @@ class ByProducts {
       result.emplace(call_->rt, np * out);
       c = result->get();
     }
-    for (int64_t k = 0; k == 0 || k < depth_; k += block_k_) {
-      int64_t nk = std::min(block_k_, depth_ - k);
+    int64_t nk = 0;
+    for (int64_t k = 0; k == 0 || k < depth_; k += std::max<int64_t>(nk, 1)) {
+      nk = block_depth(k);
       if (position_major())
         position_rows(x, p0, np, k, nk, patches.get());
       else
         depth_rows(x, p0, np, k, nk, patches.get());
-      multiply(patches.get(), np, nk, weights_ + group * w_group_ + k * w_k_, c,
-               k > 0);
+      multiply(patches.get(), np, nk, weights_at(group, k), c, k > 0);
     }
     if (in_place_) return;
     for (int64_t p = 0; p < np; ++p) {
@@ -354,8 +445,9 @@ class ByProducts {
   void make_products() {
     int64_t tail = count_ % block_p_;
     for (int64_t np : {block_p_, tail ? tail : block_p_})
-      for (int64_t k = 0; k == 0 || k < depth_; k += block_k_) {
-        int64_t nk = std::min(block_k_, depth_ - k);
+      for (int64_t k = 0, nk = 0; k == 0 || k < depth_;
+           k += std::max<int64_t>(nk, 1)) {
+        nk = block_depth(k);
         if (find(np, nk, k > 0)) continue;
         products_.push_back(
             {np, nk, k > 0, make_product(product_of(np, nk, k > 0))});
@@ -387,9 +479,10 @@ class ByProducts {
   const ConvolutionAttrs& a_;
   Inner inner_;
   int64_t depth_, count_, block_k_, block_p_;
+  int64_t period_;  // of K: where its step in the weights is uniform
   std::vector<T> copy_;
   const T* weights_;
-  int64_t w_k_, w_o_, w_group_;
+  int64_t w_k_, w_o_, w_group_, w_channel_;
   int64_t pitch_;
   bool rows_are_positions_, in_place_;
   std::vector<Made> products_;
@@ -423,6 +516,32 @@ W multiply_add(W sum, W x, W y) {
     return sum + x * y;
 }
 
+// sums[i * every] += x[i * step] * f for i < n
+template <class T, class W>
+COTAN_INLINE void add_row(W* sums, int64_t n, int64_t every, const T* x,
+                          int64_t step, W f) {
+  if (every == 1 && step == 1) {
+    for (int64_t i = 0; i < n; ++i)
+      sums[i] = multiply_add<W>(sums[i], widened(x[i]), f);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i)
+    sums[i * every] = multiply_add<W>(sums[i * every], widened(x[i * step]), f);
+}
+template <class T, class W>
+void add_scaled(W* sums, int64_t n, int64_t every, const T* x, int64_t step,
+                W f) {
+  add_row(sums, n, every, x, step, f);
+}
+COTAN_MULTIVERSION void add_scaled(float* sums, int64_t n, int64_t every,
+                                   const float* x, int64_t step, float f) {
+  add_row(sums, n, every, x, step, f);
+}
+COTAN_MULTIVERSION void add_scaled(double* sums, int64_t n, int64_t every,
+                                   const double* x, int64_t step, double f) {
+  add_row(sums, n, every, x, step, f);
+}
+
 // out[0, n) of a row that holds one position in each dimension but the last.
 template <class T>
 struct Rows {
@@ -447,24 +566,19 @@ struct Rows {
     auto* y = static_cast<T*>(call->out[0]) + n * a.out_strides[0] +
               group * a.out_strides[1] + o * a.out_strides[2] +
               g.out_offset(at);
-    std::vector<W> sums(size_t(width), W(0));
-    std::vector<int64_t> places(static_cast<size_t>(width));
+    auto sums = std::make_unique<W[]>(size_t(width));
     for (int64_t tap = 0; tap < g.taps; ++tap) {
-      bool any = false;
-      for (int64_t i = 0; i < width; ++i) {
-        places[size_t(i)] = g.offset(at + i, tap);
-        any |= places[size_t(i)] >= 0;
-      }
-      if (!any) continue;
+      int64_t rest =
+          g.rank ? g.outer_offset(at / width, tap / g.last_kernel()) : 0;
+      if (rest < 0) continue;
+      Geometry::Run r{0, 1, 1, 0, 0};
+      if (g.rank) r = g.last_run(0, width, tap % g.last_kernel());
+      if (r.lo >= r.hi) continue;
       const T* weight = w + g.rhs_offset(tap);
-      for (int64_t c = 0; c < a.in_channels; ++c) {
-        W f = widened(weight[c * a.rhs_strides[2]]);
-        const T* channel = x + c * a.lhs_strides[2];
-        for (int64_t i = 0; i < width; ++i)
-          if (places[size_t(i)] >= 0)
-            sums[size_t(i)] = multiply_add<W>(
-                sums[size_t(i)], widened(channel[places[size_t(i)]]), f);
-      }
+      for (int64_t c = 0; c < a.in_channels; ++c)
+        add_scaled(&sums[size_t(r.lo)], (r.hi - r.lo + r.every - 1) / r.every,
+                   r.every, x + c * a.lhs_strides[2] + rest + r.from, r.step,
+                   widened(weight[c * a.rhs_strides[2]]));
     }
     int64_t step = g.rank ? a.out_strides[3 + d] : 1;
     for (int64_t i = 0; i < width; ++i)
@@ -495,7 +609,7 @@ int run_rows(const KernelCall* call, const Geometry& g) {
   return s;
 }
 
-// ---- one channel a group, groups side by side (depthwise, channels last)
+// ---- one result a group, groups side by side (depthwise, channels last)
 
 template <class T>
 COTAN_INLINE void lanes_at(const Geometry& g, const T* x, const T* w, T* y,
@@ -508,7 +622,11 @@ COTAN_INLINE void lanes_at(const Geometry& g, const T* x, const T* w, T* y,
       int64_t off = g.offset(at, tap);
       if (off < 0) continue;
       const T *p = x + off + b, *f = w + g.rhs_offset(tap) + b;
-      for (int64_t i = 0; i < n; ++i) sums[i] += p[i] * f[i];
+      for (int64_t c = 0; c < g.a.in_channels; ++c) {
+        for (int64_t i = 0; i < n; ++i) sums[i] += p[i] * f[i];
+        p += g.a.lhs_strides[2];
+        f += g.a.rhs_strides[2];
+      }
     }
     for (int64_t i = 0; i < n; ++i) y[b + i] = sums[i];
   }
@@ -526,7 +644,8 @@ template <class T>
 int run_lanes(const KernelCall* call, const Geometry& g) {
   const ConvolutionAttrs& a = g.a;
   int64_t items = a.batch * g.positions;
-  double ns = 0.2 * double(a.groups * g.taps) + 10.0 * double(g.taps);
+  double ns =
+      0.2 * double(a.groups * g.taps * a.in_channels) + 10.0 * double(g.taps);
   int64_t grain = std::max<int64_t>(1, int64_t(2e4 / ns));
   auto* x = static_cast<const T*>(call->in[0]);
   auto* w = static_cast<const T*>(call->in[1]);
@@ -545,8 +664,8 @@ int run_lanes(const KernelCall* call, const Geometry& g) {
 template <class T>
 int run_floats(const KernelCall* call, const Geometry& g) {
   const ConvolutionAttrs& a = g.a;
-  if (a.in_channels == 1 && a.out_channels == 1 && a.lhs_strides[1] == 1 &&
-      a.rhs_strides[1] == 1 && a.out_strides[1] == 1 && a.groups > 1)
+  if (a.out_channels == 1 && a.lhs_strides[1] == 1 && a.rhs_strides[1] == 1 &&
+      a.out_strides[1] == 1 && a.groups > 1)
     return run_lanes<T>(call, g);
   if (a.groups > 1 && a.in_channels * a.out_channels * g.taps < 128)
     return run_rows<T>(call, g);
