@@ -209,7 +209,7 @@ Value update_box(ScatterKind kind, const Value& x, const StaticIndex& s,
   if (everything) return fresh;
   std::vector<Value> starts;
   for (int64_t i : s.start)
-    starts.push_back(scalar_value(Literal::from_int(DType::i32, i)));
+    starts.push_back(scalar_value(Literal::from_int(DType::i32, i, true)));
   return lax::dynamic_update_slice(x, fresh, starts);
 }
 

@@ -180,6 +180,7 @@ Value plain_softmax(const Value& x, const Axes& axes, const Value& mask) {
 
 Value softmax(const Value& x, const Axes& axes, const Value& where_) {
   Value y = inexact(x);
+  y = lax::convert(y, y.dtype());  // never weak
   Value mask = broadcast_mask(where_, y.shape());
   if (is_evaluating()) return plain_softmax(y, axes, mask);
   auto fun = make_callable([axes](std::span<const Value> a) {
@@ -202,6 +203,7 @@ Value softmax(const Value& x, const Axes& axes, const Value& where_) {
 
 Value log_softmax(const Value& x, const Axes& axes, const Value& where_) {
   Value y = inexact(x);
+  y = lax::convert(y, y.dtype());  // never weak
   Value mask = broadcast_mask(where_, y.shape());
   Value shift = spread(shift_of(y, axes, mask), y.shape(), axes);
   Value shifted = lax::sub(masked(mask, y, -INFINITY), shift);
@@ -225,6 +227,7 @@ Value logsumexp(const Value& x, const Axes& axes, bool keepdims, const Value& b,
   } else {
     a = inexact(a);
   }
+  a = lax::convert(a, a.dtype());  // never weak
   Value mask = broadcast_mask(where_, a.shape());
   Value top = shift_of(real(a), axes, mask);
   top = lax::select(lax::is_finite(top), top, constant_like(top, 0));

@@ -179,7 +179,7 @@ Avals update_type(const TypeArgs& a) {
         dtype_name(x.dtype), ", ", dtype_name(u.dtype), ".");
   check_starts(a, 2);
   Aval y = x;
-  y.weak_type = x.weak_type && u.weak_type;
+  for (const Aval& other : a.in) y.weak_type &= other.weak_type;  // starts too
   return {y};
 }
 
@@ -296,9 +296,8 @@ Values wrap_starts(std::span<const int64_t> shape,
     } else if (s->kind == ValueKind::scalar) {
       Literal lit = s.as<ScalarObj>().literal;
       int64_t v = lit.to_int();
-      out.push_back(v >= 0 ? s
-                           : scalar_value(Literal::from_int(
-                                 lit.dtype, v + shape[i], lit.weak_type)));
+      if (v < 0) v += shape[i];
+      out.push_back(scalar_value(Literal::from_int(lit.dtype, v)));
     } else {
       Value zero = constant_like(s, 0);
       Value extent =

@@ -43,6 +43,7 @@ class Fuser {
   void reduce_op(int32_t op);
   void concat_op(int32_t op);
   bool inline_concat(int32_t op);
+  bool reduces(int32_t v) const;
   void update_op(int32_t op);
   void dot_op(int32_t op);
   void opaque_op(int32_t op);

@@ -698,6 +698,23 @@ bool Fuser::inline_concat(int32_t i) {
   return true;
 }
 
+// Whether v, computed where it is used, would take a reduction along.
+bool Fuser::reduces(int32_t v) const {
+  std::vector<int32_t> todo{v};
+  std::vector<bool> seen(g_.values.size());
+  while (!todo.empty()) {
+    int32_t u = todo.back();
+    todo.pop_back();
+    const FlowOp* d = g_.def(u);
+    if (!d || seen[size_t(u)]) continue;
+    seen[size_t(u)] = true;
+    if (d->kind == FlowKind::reduce) return true;
+    if (d->kind < FlowKind::reduce)
+      todo.insert(todo.end(), d->in.begin(), d->in.end());
+  }
+  return false;
+}
+
 void Fuser::update_op(int32_t i) {
   const FlowOp& op = g_.ops[size_t(i)];
   const int32_t v = op.out[0], x = op.in[0], y = op.in[1];
@@ -723,7 +740,14 @@ void Fuser::update_op(int32_t i) {
       sink.to.dims.push_back(std::move(f));
     }
     Access from = sink.from;
-    demand_dynamic(second, sink.to);
+    for (const Dynamic& c : sink.to.dynamic) {
+      if (reduces(c.value)) {  // stores know their place from the start
+        plan(c.value).users.push_back(second);
+        plan(c.value).memory = true;
+      } else {
+        demand(c.value, second, scalar_access());
+      }
+    }
     group(second).sinks.push_back(std::move(sink));
     demand(y, second, std::move(from));
   }

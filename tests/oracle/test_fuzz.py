@@ -10,7 +10,7 @@ jax = pytest.importorskip("jax")
 import cotan  # noqa: E402
 import cotan.numpy as cnp  # noqa: E402
 from tests.oracle import fuzz  # noqa: E402
-from tests.oracle.both import x64  # noqa: E402
+from tests.oracle.both import describe, run, x64  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -72,3 +72,59 @@ def test_sums_of_exponentials_at_ties(name, at):
         program(cotan, cnp), program(jax, jax.numpy), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_updates_where_a_reduction_of_the_same_program_says(rng):
+    """The place is known before the kernel stores: computing it inside broke
+    the compiler."""
+    x, d = rng.normal(size=(2, 4)), np.array([0.1, 0.5, 0.2, 0.3])
+
+    def f(x, d):
+        start = cnp.argmax(d).astype("int32") * 1
+        return cotan.lax.dynamic_update_slice(
+            cnp.sin(x), cnp.cos(x[:1]), (start, 0)
+        )
+
+    want = np.stack([np.sin(x[0]), np.cos(x[0])])
+    with x64(True):
+        np.testing.assert_allclose(cotan.jit(f)(x, d), want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+def test_apply_counts_repeated_indices(jitted):
+    x, i = np.arange(1.0, 13).reshape(3, 4) * 0.1, np.array([0, 2, 2, -1, 7])
+    want = x.copy()
+    np.sin.at(want, (i[:-1],))  # 7 is outside
+
+    def f(x):
+        return x.at[i].apply(cnp.sin)
+
+    with x64(True):
+        run = cotan.jit(f) if jitted else f
+        np.testing.assert_allclose(run(cnp.array(x)), want, rtol=1e-14)
+        slope = cotan.grad(lambda x: cnp.sum(run(x)))(cnp.array(x))
+        thrice = np.cos(np.sin(np.sin(x[2]))) * np.cos(np.sin(x[2]))
+        np.testing.assert_allclose(slope[2], thrice * np.cos(x[2]), rtol=1e-14)
+        np.testing.assert_array_equal(slope[1], 1)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "lax.dynamic_update_slice(w, w[:1], (0,))",
+        "lax.dynamic_update_slice(w, w[:1], (jnp.array(0),))",
+        "lax.dynamic_update_index_in_dim(w, 1., 0, 0)",
+        "w.at[0].set(2.)",
+        "w.at[:1].add(2.)",
+        "jax.nn.softmax(w)",
+        "jax.nn.log_softmax(w)",
+        "jax.nn.logsumexp(w)",
+        "jax.nn.standardize(w)",
+        "jnp.einsum('i,i->i', w, w)",
+    ],
+)
+def test_weak_types(expression):
+    """Which results stay weak."""
+    text = f"(lambda w: {expression})(jnp.where(jnp.arange(3) > 1, 1.0, 0.25))"
+    want, got = run("jax", text), run("cotan", text)
+    assert describe(got) == describe(want), f"{want!r} {got!r}"

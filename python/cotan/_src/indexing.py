@@ -30,6 +30,20 @@ class At:
         return f"At({self.array!r})"
 
 
+def _occurrences(index) -> int:
+    """How often an element can occur at most in x[index]."""
+    parts = index if isinstance(index, tuple) else (index,)
+    shapes = [
+        np.shape(i)
+        for i in parts
+        if i is not None
+        and i is not Ellipsis
+        and not isinstance(i, slice)
+        and not (hasattr(i, "dtype") and i.dtype == bool)
+    ]
+    return int(np.prod(np.broadcast_shapes(*shapes), dtype=int))
+
+
 class IndexUpdate:
     """A part of an array. Every method returns a new array of its dtype.
 
@@ -82,13 +96,33 @@ class IndexUpdate:
         )
 
     def apply(self, func, **options):
-        """x with func applied to x[index] (once, if an index repeats)."""
+        """x with func applied to x[index], as often as an index occurs."""
         o = _Options(**options)
-        old = self.get(
-            mode="clip" if o.mode is None or o.mode == "drop" else o.mode,
-            wrap_negative_indices=o.wrap_negative_indices,
-        )
-        return self._update("set", func(old), o)
+
+        def once(x):
+            at = IndexUpdate(x, self.index)
+            old = at.get(
+                mode="clip" if o.mode is None or o.mode == "drop" else o.mode,
+                wrap_negative_indices=o.wrap_negative_indices,
+            )
+            return at._update("set", func(old), o)
+
+        most = 1 if o.unique_indices else _occurrences(self.index)
+        if most <= 1:
+            return once(self.array)
+        from cotan import lax
+        from cotan.numpy import where, zeros
+
+        count = zeros(self.array.shape, np.int32)
+        count = IndexUpdate(count, self.index)._update("add", 1, o)
+
+        def again(x):
+            return lax.fori_loop(
+                0, most, lambda k, x: where(count > k, once(x), x), x
+            )
+
+        # A loop of as many steps as there are indices, where any repeats.
+        return lax.cond(count.max() > 1, again, once, self.array)
 
     def divide(self, values, **options):
         """x with x[index] divided by values."""

@@ -353,40 +353,62 @@ def scatter_apply(
     unique_indices: bool = False,
     mode: GatherScatterMode | str | None = None,
 ):
-    """operand with func applied to the windows at scatter_indices.
+    """operand with func applied to the windows at scatter_indices, as often
+    as an element is in one of them.
 
-    update_shape: the shape that updates would have. An index that occurs twice
-    counts once.
+    update_shape: the shape that updates would have.
     """
     operand = _dispatch.to_array(operand)
     d = dimension_numbers
     removed = {*d.inserted_window_dims, *d.operand_batching_dims}
     window = iter([update_shape[i] for i in d.update_window_dims])
     sizes = [1 if a in removed else next(window) for a in range(operand.ndim)]
-    windows = gather(
-        operand,
-        scatter_indices,
-        GatherDimensionNumbers(
-            tuple(d.update_window_dims),
-            tuple(d.inserted_window_dims),
-            tuple(d.scatter_dims_to_operand_dims),
-            tuple(d.operand_batching_dims),
-            tuple(d.scatter_indices_batching_dims),
-        ),
-        sizes,
-        indices_are_sorted=indices_are_sorted,
-        unique_indices=unique_indices,
-        mode="fill" if mode is None else mode,
+    numbers = GatherDimensionNumbers(
+        tuple(d.update_window_dims),
+        tuple(d.inserted_window_dims),
+        tuple(d.scatter_dims_to_operand_dims),
+        tuple(d.operand_batching_dims),
+        tuple(d.scatter_indices_batching_dims),
     )
-    return scatter(
-        operand,
+    options = {
+        "indices_are_sorted": indices_are_sorted,
+        "unique_indices": unique_indices,
+    }
+
+    def once(x):
+        windows = gather(
+            x,
+            scatter_indices,
+            numbers,
+            sizes,
+            mode="fill" if mode is None else mode,
+            **options,
+        )
+        return scatter(
+            x, scatter_indices, func(windows), d, mode=mode, **options
+        )
+
+    most = int(np.prod(shape_of(scatter_indices)[:-1], dtype=int))
+    if unique_indices or most <= 1:
+        return once(operand)
+    from cotan import lax, numpy
+
+    count = scatter_add(
+        _core.full(operand.shape, 0, np.dtype("int32"), False),
         scatter_indices,
-        func(windows),
+        _core.full(tuple(update_shape), 1, np.dtype("int32"), False),
         d,
-        indices_are_sorted=indices_are_sorted,
-        unique_indices=unique_indices,
         mode=mode,
+        **options,
     )
+
+    def again(x):
+        def body(k, x):
+            return numpy.where(count > k, once(x), x)
+
+        return lax.fori_loop(0, most, body, x)
+
+    return lax.cond(count.max() > 1, again, once, operand)
 
 
 def index_take(src, idxs, axes: Sequence[int]):

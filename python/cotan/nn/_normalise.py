@@ -120,6 +120,7 @@ def standardize(
     """
     x = _array(x, "standardize")
     (x,) = _core.promote_inexact("standardize", [x])
+    x = _core.strong(x)
     axes = canonical_axes(axis, x.ndim)
     if mean is None:
         mean = _mean(x, axes, where)
