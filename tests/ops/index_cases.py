@@ -119,7 +119,9 @@ def _gather(name, mode, dtypes=_F, index="int32", **options):
         sweep=False,
         diff=(0,),
         # A nan fill would hide differences.
-        grad_dtypes=("float64",) if given is not None or mode == "clip" else (),
+        grad_dtypes=("float64", "complex128")
+        if given is not None or mode == "clip"
+        else (),
         **options,
     )
 

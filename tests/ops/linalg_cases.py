@@ -368,7 +368,6 @@ _FACTOR = [
         (3, 3),
         result=_complex,
         sweep=False,
-        grad_dtypes=("complex128",),
     ),
     _case(
         "eig-values",

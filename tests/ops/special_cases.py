@@ -242,7 +242,24 @@ _FUNCTIONS = [
 
 CASES = [*_SORT, *_THREEFRY, *_FUNCTIONS]
 # Primitives that exist only inside transformations, and the tests of them.
-INTERNAL = {"custom_lin": "tests/transforms/test_custom.py"}
+INTERNAL = {
+    "custom_lin": "tests/transforms/test_custom.py",
+    # They want a named axis around them.
+    **dict.fromkeys(
+        (
+            "all_gather",
+            "all_to_all",
+            "axis_index",
+            "pbroadcast",
+            "pmax",
+            "pmin",
+            "ppermute",
+            "psum",
+            "reduce_scatter",
+        ),
+        "tests/transforms/test_named_axes.py",
+    ),
+}
 
 
 def _zeros(*shape, dtype="f4"):

@@ -199,6 +199,64 @@ def test_second_derivatives(case):
         derivatives.check_second(f, xs, case.name)
 
 
+# Differentiable primitives whose second derivatives no case checks, in which
+# dtypes, and why.
+NOT_TWICE = {
+    # Steps of a decomposition, without rules here as in JAX: they raise.
+    **dict.fromkeys(
+        (
+            "geqp3",
+            "geqrf",
+            "hessenberg",
+            "householder_product",
+            "ormqr",
+            "schur",
+            "tridiagonal",
+        ),
+        ("float64", "complex128"),
+    ),
+    # No reverse mode; forward mode: tests/transforms/test_control_flow.py.
+    "while": ("float64",),
+    # No forward mode; reverse mode: tests/transforms/test_custom.py.
+    "custom_vjp_call": ("float64",),
+    # Rounds: differences say nothing.
+    "reduce_precision": ("float64",),
+}
+
+
+def test_every_derivative_is_checked():
+    """To second order, of real and of complex numbers where it takes them."""
+    left_out = {*special_cases.INTERNAL, *control_cases.INTERNAL}
+    for name, has_derivative in _core.primitives().items():
+        if not has_derivative or name in left_out | device.MISSING:
+            continue
+        cases = [c for c in CASES if c.primitive == name]
+        taken = {t for c in cases for t in c.dtypes} & {"float64", "complex128"}
+        twice = {
+            t for c in cases if c.order > 1 for t in derivatives.dtypes_of(c)
+        }
+        assert taken - twice <= set(NOT_TWICE.get(name, ())), (
+            f"{name}: no second derivatives in {sorted(taken - twice)}"
+        )
+        assert twice or name in NOT_TWICE, f"{name}: no case"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        c
+        for c in CASES
+        if c.primitive in NOT_TWICE
+        and NOT_TWICE[c.primitive] == ("float64", "complex128")
+    ],
+    ids=repr,
+)
+def test_derivatives_that_do_not_exist_are_refused(case):
+    xs = arrays(case.make("float64"))
+    with pytest.raises(NotImplementedError, match=case.primitive):
+        cotan.jvp(lambda *a: outputs(case.call(*a)), xs, xs)
+
+
 @differentiable
 def test_compiled_derivatives(case):
     dtype = derivatives.dtypes_of(case)[0]
