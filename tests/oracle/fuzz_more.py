@@ -41,7 +41,7 @@ _UNARY = {
     "f4 and back": lambda m, x: (
         m.jnp.maximum(x.astype(np.float32), 0.25) * 2
     ).astype(np.float64),
-    "promoted": lambda m, x: x.astype(np.float32) + 0.5 * x,
+    "promoted": lambda m, x: x.astype(np.float32) + x.astype(np.float64),
     "barrier": lambda m, x: m.lax.optimization_barrier(m.jnp.sin(x)),
     "polyval": lambda m, x: m.jnp.polyval(
         m.jnp.array([0.5, -1.0, 2.0]), m.jnp.tanh(x)

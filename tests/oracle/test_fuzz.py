@@ -121,10 +121,19 @@ def test_apply_counts_repeated_indices(jitted):
         "jax.nn.logsumexp(w)",
         "jax.nn.standardize(w)",
         "jnp.einsum('i,i->i', w, w)",
+        "jnp.sinc(w)",
+        "jnp.convolve(w, w)",
+        "jnp.correlate(w, w)",
+        "jnp.convolve(w, jnp.ones(2))",
+        "jax.scipy.special.ndtr(w)",
+        "jax.scipy.special.log_ndtr(w)",
+        "lax.associative_scan(jnp.add, w)",
+        "lax.associative_scan(jnp.add, w[:1])",
     ],
 )
 def test_weak_types(expression):
     """Which results stay weak."""
+    fuzz.libraries()  # imports what the expressions name
     text = f"(lambda w: {expression})(jnp.where(jnp.arange(3) > 1, 1.0, 0.25))"
     want, got = run("jax", text), run("cotan", text)
     assert describe(got) == describe(want), f"{want!r} {got!r}"

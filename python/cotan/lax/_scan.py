@@ -95,9 +95,10 @@ def _interleave(a, b, axis):
     shape = list(a.shape)
     shape[axis] = 2 * m
     out = _core.reshape(both, shape)
-    if n == m:
-        return out
-    return _core.concatenate([out, _core.slice_axis(a, axis, m, n)], axis)
+    if n != m:
+        rest = _core.slice_axis(a, axis, m, n)
+        out = _core.concatenate([out, rest], axis)
+    return _core.strong(out)
 
 
 def optimization_barrier(operand, /):

@@ -269,7 +269,7 @@ def sinc(x, /):
     # Near 0 a series keeps all derivatives finite.
     z = x * math.pi
     series = 1 - z * z / 6 + (z * z) * (z * z) / 120
-    return _where(absolute(x) < 1e-3, series, sin(y) / y)
+    return _core.strong(_where(absolute(x) < 1e-3, series, sin(y) / y))
 
 
 def angle(z, deg=False):

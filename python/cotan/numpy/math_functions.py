@@ -419,7 +419,7 @@ def _convolve(name, a, v, mode, flip, preferred):
             f"{name}: inputs cannot be empty, got shapes {a.shape} and "
             f"{v.shape}."
         )
-    t = _inexact_dtype(a, v)
+    t, weak = _inexact_dtype(a, v), a.weak_type and v.weak_type
     a, v = a.astype(t), v.astype(t)
     n, m = a.shape[0], v.shape[0]
     swap = m > n
@@ -437,6 +437,8 @@ def _convolve(name, a, v, mode, flip, preferred):
         raise ValueError("mode must be one of ['full', 'same', 'valid']")
     out = _full_convolution(a, v, preferred)
     out = out[low : low + count]
+    if weak and preferred is None:
+        out = _core.np_astype(out, out.dtype, True)
     return out, swap
 
 

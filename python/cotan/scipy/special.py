@@ -417,7 +417,8 @@ def ndtr(x):
     w = x * half
     z = lax.abs(w)
     tail = _where(lax.gt(w, 0.0), 2.0 - lax.erfc(z), lax.erfc(z))
-    return 0.5 * _where(lax.lt(z, half), 1.0 + lax.erf(w), tail)
+    y = 0.5 * _where(lax.lt(z, half), 1.0 + lax.erf(w), tail)
+    return _core.strong(y)
 
 
 # ratios of polynomials: the centre, and tails up to and beyond z = 8
