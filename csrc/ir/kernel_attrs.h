@@ -73,6 +73,15 @@ struct SortAttrs {
   void fields(auto& v) { v(outer), v(n), v(inner), v(num_keys), v(dtypes); }
 };
 
+// "top_k": in {x}, out {values, i32 indices}; x is [outer, n, inner], the
+// results [outer, k, inner]: the k greatest in descending order, NaN first, of
+// equal ones those with the least index. Not complex.
+struct TopKAttrs {
+  DType dtype = DType::f32;
+  int64_t outer = 1, n = 0, inner = 1, k = 0;
+  void fields(auto& v) { v(dtype), v(outer), v(n), v(inner), v(k); }
+};
+
 // "cumulative": in {x}, out {y}, both [outer, n, inner]; y may be x.
 // y[i] = x[0] op ... op x[i], or from the other end. max and min propagate
 // NaN; logsumexp is log(exp(x[0]) + ... + exp(x[i])). 16-bit floats accumulate

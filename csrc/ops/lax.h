@@ -96,6 +96,8 @@ Value cumulative(const Value& x, CumulativeKind kind, int64_t axis,
 Value dot_general(const Value& x, const Value& y, DotParams params);
 Values sort(std::span<const Value> operands, int64_t dimension,
             bool is_stable = true, int64_t num_keys = 1);
+// {values, i32 indices}
+Values top_k(const Value& x, int64_t k, int64_t axis);
 Values threefry2x32(const Value& k0, const Value& k1, const Value& c0,
                     const Value& c1);
 

@@ -227,6 +227,13 @@ struct SortParams {
                       field("num_keys", &SortParams::num_keys)};
   }
 };
+struct TopKParams {
+  int64_t axis, k;
+  static constexpr auto fields() {
+    return std::tuple{field("axis", &TopKParams::axis),
+                      field("k", &TopKParams::k)};
+  }
+};
 struct CallParams {
   JaxprRef jaxpr;
   std::string name;

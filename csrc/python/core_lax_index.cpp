@@ -110,6 +110,9 @@ void bind_lax_index(py::module_& m) {
                    bool is_stable, int64_t num_keys) {
     return to_vector(lax::sort(operands, dimension, is_stable, num_keys));
   });
+  m.def("top_k", [](const Value& x, int64_t k, int64_t axis) {
+    return to_vector(lax::top_k(x, k, axis));
+  });
   m.def("reduce_precision", lax::reduce_precision);
 }
 

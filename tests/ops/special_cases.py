@@ -101,6 +101,70 @@ _SORT = [
     ),
 ]
 
+# ---- top_k
+
+
+def _top_k(k, axis):
+    def reference(x):
+        y = np.moveaxis(x, axis, -1)[..., ::-1]
+        order = np.argsort(y, axis=-1, kind="stable")[..., ::-1][..., :k]
+        values = np.take_along_axis(y, order, -1)
+        index = (y.shape[-1] - 1 - order).astype("int32")
+        return [np.moveaxis(v, -1, axis) for v in (values, index)]
+
+    return reference
+
+
+def _top_k_case(name, args, k, axis, dtypes=_F, **options):
+    return Case(
+        name=f"top_k-{name}",
+        call=lambda x: lax.top_k(x, k, axis=axis),
+        args=args,
+        reference=_top_k(k, axis),
+        primitive="top_k",
+        dtypes=dtypes,
+        result=lambda t: [t, "int32"],
+        exact=True,
+        sweep=False,
+        **options,
+    )
+
+
+_REAL = tuple(t for t in ALL if kind(t) != "c")
+_TOP_K = [
+    _top_k_case("last", (Arg((3, 6), distinct=True),), 2, 1, _REAL),
+    _top_k_case("first", (Arg((6, 3), distinct=True),), 6, 0),
+    _top_k_case(
+        "ties",
+        (Arg((8,), values=(1, 3, 1, 3, 1, 0, 3, 1)),),
+        5,
+        0,
+        grad_dtypes=(),
+    ),
+    _top_k_case(
+        "special",
+        (Arg((6,), values=(np.nan, 1, -np.inf, np.inf, np.nan, -1)),),
+        4,
+        0,
+        ("float16", "bfloat16", "float32", "float64"),
+        grad_dtypes=(),
+    ),
+    # A few of many: not by sorting.
+    _top_k_case(
+        "few", (Arg((2, 300), distinct=True),), 3, 1, ("float32",), order=1
+    ),
+    _top_k_case(
+        "few-ties",
+        (Arg((2, 300), values=(5, 1, 5, 3) * 150),),
+        7,
+        1,
+        _REAL,
+        grad_dtypes=(),
+    ),
+    _top_k_case("few-strided", (Arg((100, 3), distinct=True),), 2, 0, order=1),
+    _top_k_case("none", (Arg((3, 4)),), 0, 1, grad_dtypes=()),
+]
+
 # ---- threefry
 
 
@@ -240,7 +304,7 @@ _FUNCTIONS = [
     ),
 ]
 
-CASES = [*_SORT, *_THREEFRY, *_FUNCTIONS]
+CASES = [*_SORT, *_TOP_K, *_THREEFRY, *_FUNCTIONS]
 # Primitives that exist only inside transformations, and the tests of them.
 INTERNAL = {
     "custom_lin": "tests/transforms/test_custom.py",

@@ -5,6 +5,7 @@
 namespace cotan {
 
 int sort_kernel(const KernelCall*);
+int top_k_kernel(const KernelCall*);
 int cumulative_kernel(const KernelCall*);
 int gather_kernel(const KernelCall*);
 int scatter_kernel(const KernelCall*);
@@ -18,13 +19,14 @@ int convolution_kernel(const KernelCall*);
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "sort",        "cumulative", "gather", "scatter", "threefry2x32",
-    "random_bits", "linalg",     "fft",    "window",  "convolution",
+    "sort",         "cumulative",  "gather", "scatter",
+    "threefry2x32", "random_bits", "linalg", "fft",
+    "window",       "convolution", "top_k",
 };
 constexpr KernelFn kKernels[] = {
     sort_kernel,     cumulative_kernel,  gather_kernel, scatter_kernel,
     threefry_kernel, random_bits_kernel, linalg_kernel, fft_kernel,
-    window_kernel,   convolution_kernel,
+    window_kernel,   convolution_kernel, top_k_kernel,
 };
 static_assert(std::size(kNames) == std::size(kKernels));
 
