@@ -1,5 +1,6 @@
 """Array as Python sees it: operators, conversions, protocols, printing."""
 
+import collections.abc
 import copy
 import ctypes
 import operator
@@ -703,3 +704,44 @@ def test_negative_and_absurd_shapes():
     for shape in (-1, (2, -3), "x", 1.5, (1.5,), None):
         with pytest.raises((TypeError, ValueError)):
             cnp.zeros(shape)
+
+
+def test_arrays_are_not_hashable():
+    x = cnp.ones(2)
+    assert not isinstance(x, collections.abc.Hashable)
+    with pytest.raises(TypeError, match="unhashable"):
+        set([x])
+    with pytest.raises(TypeError, match="unhashable"):
+        cotan.jit(hash)(x)
+
+
+@pytest.mark.parametrize("weak", [False, True])
+def test_iteration_gives_the_rows(weak):
+    x = cnp.arange(6).reshape(3, 2)
+    rows = list(x)
+    assert [r.tolist() for r in rows] == [[0, 1], [2, 3], [4, 5]]
+    assert all(isinstance(r, cotan.Array) for r in rows)
+    assert {r.dtype for r in rows} == {x.dtype}
+    y = cnp.full((2,), 3.0) if weak else cnp.array([3.0, 3.0])
+    assert [(float(v), v.dtype, v.weak_type) for v in y] == [
+        (3.0, y.dtype, y.weak_type)
+    ] * 2
+    got = cotan.jit(lambda x: [r + 1 for r in x])(x)
+    assert [r.tolist() for r in got] == [[1, 2], [3, 4], [5, 6]]
+    assert list(cnp.zeros((0, 2))) == []
+    with pytest.raises(TypeError, match="0-d"):
+        iter(cnp.ones(()))
+
+
+def test_float0_takes_no_part_in_arithmetic():
+    x = cotan.grad(lambda x: x + 0.0, allow_int=True)(1)
+    with pytest.raises(TypeError, match="do not support any operations by"):
+        cnp.add(x, 1.0)
+
+
+def test_cotangents_of_integers_may_be_anything():
+    _, pull = cotan.vjp(lambda x: (2 * x, 1), 3.0)
+    for ct in (0, 1.0, np.zeros((), cotan.float0)):
+        assert float(pull((1.0, ct))[0]) == 2.0
+    with pytest.raises(ValueError, match="float0"):
+        pull((1.0, np.ones(2)))

@@ -98,6 +98,14 @@ std::string described(TypeAndWeak t) {
 }
 
 [[noreturn]] void no_path(TypeAndWeak a, TypeAndWeak b, const char* why) {
+  if (a.dtype == DType::float0 || b.dtype == DType::float0)
+    throw_type(
+        "A float0 array was an operand: float0s do not support any operations "
+        "by design, because they are not compatible with non-trivial vector "
+        "spaces. No implicit dtype conversion is done; np.zeros_like(x, "
+        "dtype=float) gives a regular array of zeros. If you didn't expect a "
+        "float0 you may have taken a gradient with respect to an integer "
+        "argument.");
   std::string reason = *why ? "" : narrow_reason(a, b);
   if (reason.empty())
     reason = " Try explicitly casting inputs to the desired output type.";

@@ -119,6 +119,8 @@ cdef class Array:
     def __index__(self):
         return concrete_scalar(self, "index")
 
+    # No __hash__: comparisons are elementwise, so arrays are not hashable.
+
     def __array__(self, dtype=None, copy=None):
         return _impl("to_numpy")(self, dtype, copy)
 
@@ -132,9 +134,6 @@ cdef class Array:
 
     def __contains__(self, x):
         return _impl("contains")(self, x)
-
-    def __hash__(self):
-        return _impl("hash")(self)
 
     def __repr__(self):
         return _impl("repr")(self)
@@ -427,6 +426,8 @@ cdef object dtype_object(DType t):
 
 
 cdef int fill_buffer(Array self, Py_buffer* buffer, int flags) except -1:
+    if isinstance(self, Tracer):
+        raise BufferError("a traced array has no memory")
     array = to_numpy(self)
     import_buffer(array, buffer, flags)
     return 0

@@ -77,7 +77,7 @@ def test_aux():
         lambda v: cotan.grad(arrays_only, has_aux=True)(v)[1].sum()
     )(x)
     agree(gg, np.cos(x))
-    with pytest.raises(TypeError, match="must return a pair"):
+    with pytest.raises(TypeError, match="return a two-element tuple"):
         cotan.grad(lambda x: x, has_aux=True)(1.0)
 
 

@@ -148,6 +148,33 @@ def test_un_jitted_grad_knows_the_values():
     assert float(cotan.grad(f)(3.0)) == 3.0
 
 
+def test_numpy_takes_no_traced_values():
+    """It would lose the derivative or the mapped axis without a word."""
+    x = cnp.arange(1.0, 4.0)
+    for transform in (cotan.grad, cotan.vmap, cotan.jit):
+        for f in (
+            lambda x: np.sin(x).sum(),
+            lambda x: cnp.sin(np.asarray(x)).sum(),
+            lambda x: np.add(1.0, x).sum(),
+        ):
+            with pytest.raises(errors.TracerArrayConversionError):
+                transform(f)(x)
+    with pytest.raises(BufferError):
+        cotan.grad(lambda x: memoryview(x))(1.0)
+
+
+def test_conversions_of_traced_arrays_that_are_no_scalars():
+    x = cnp.arange(3)
+    for f in (int, float, complex):
+        with pytest.raises(TypeError, match="Only scalar arrays"):
+            cotan.jit(f)(x)
+    for y in (x, 1.0):
+        with pytest.raises(TypeError, match="Only integer scalar arrays"):
+            cotan.jit(lambda i: [1, 2][i])(y)
+    with pytest.raises(errors.ConcretizationTypeError, match=r"x\.astype"):
+        cotan.jit(float)(1.0)
+
+
 # ---- values that escape
 
 
@@ -182,10 +209,9 @@ def test_leaks(name, use):
     if use == "repr":
         assert "[" in repr(kept)
         return
-    if name == "jvp" and use in ("bool", "numpy"):
+    if name == "jvp" and use == "bool":
         # Evaluation went on: the value is known, as in JAX.
         assert bool(kept)
-        np.testing.assert_allclose(np.asarray(kept), np.sin(X), rtol=1e-6)
         return
     uses = {
         "add": lambda: kept + 1,

@@ -112,8 +112,9 @@ def _is_array(x):
 def _pair(out, fun):
     if not isinstance(out, (tuple, list)) or len(out) != 2:
         raise TypeError(
-            f"{_name_of(fun)} with has_aux=True must return a pair (output, "
-            f"auxiliary data), got {type(out).__name__}"
+            "expected function with aux output to return a two-element tuple "
+            f"(output, auxiliary data), but {_name_of(fun)} gave type "
+            f"{type(out)} with value {out}"
         )
     return out
 
@@ -225,7 +226,7 @@ def _dtype_of(x):
 def _check_grad_input(x, holomorphic, allow_int):
     if not _dispatch.is_array(x):
         raise TypeError(
-            f"Argument '{x!r}' of type {type(x)} is not a valid array type"
+            f"Argument '{x}' of type {type(x)} is not a valid JAX type"
         )
     dtype = _dtype_of(x)
     if holomorphic:
@@ -330,11 +331,12 @@ def jvp(fun: Callable, primals, tangents, has_aux: bool = False):
     have dtype float0.
     """
     _check_callable(fun)
-    for name, x in (("primal", primals), ("tangent", tangents)):
+    for x in (primals, tangents):
         if not isinstance(x, (tuple, list)):
             raise TypeError(
                 "primal and tangent arguments to cotan.jvp must be tuples or "
-                f"lists; found {type(x).__name__} for the {name}s."
+                f"lists; found {type(primals).__name__} and "
+                f"{type(tangents).__name__}."
             )
     leaves, in_tree = tree_flatten((tuple(primals), {}))
     t_leaves, t_tree = tree_flatten((tuple(tangents), {}))

@@ -98,6 +98,10 @@ def _abstract_conversion(x, kind):
             f"static_argnums.{_where(x)}"
         )
     if kind == "index":
+        if x.ndim or not dtypes.issubdtype(x.dtype, np.integer):
+            raise TypeError(
+                "Only integer scalar arrays can be converted to a scalar index."
+            )
         raise errors.TracerIntegerConversionError(
             f"The __index__() method was called on {_describe(x)}. Use it as "
             "an index of a cotan array, or mark the argument that it depends "
@@ -109,10 +113,16 @@ def _abstract_conversion(x, kind):
             f"{_describe(x)}. Use cotan.numpy instead of numpy inside "
             f"transformed functions.{_where(x)}"
         )
+    if kind in ("int", "float", "complex") and x.ndim:
+        raise TypeError(
+            "Only scalar arrays can be converted to Python scalars; got "
+            f"arr.ndim={x.ndim}"
+        )
     raise errors.ConcretizationTypeError(
         f"Abstract tracer value encountered where concrete value is expected: "
-        f"{_describe(x)}. The problem arose with the `{kind}` function: use "
-        f"x.astype({kind}) to convert the dtype.{_where(x)}"
+        f"{_describe(x)}. The problem arose with the `{kind}` function. If "
+        "trying to convert the data type of a value, try using "
+        f"`x.astype({kind})` or `cnp.array(x, {kind})` instead.{_where(x)}"
     )
 
 
@@ -132,8 +142,7 @@ def _concrete_conversion(x, kind, value):
             return bool(_dispatch.to_numpy(value).reshape(())[()])
         if kind == "index":
             raise TypeError(
-                "Only integer scalar arrays can be converted to a scalar "
-                f"index, got {value.dtype}{list(value.shape)}."
+                "Only integer scalar arrays can be converted to a scalar index."
             )
         if value.size == 1 and kind != "complex":
             raise TypeError(
@@ -161,6 +170,8 @@ def _concrete_conversion(x, kind, value):
 
 
 def _to_numpy(x, dtype=None, copy=None):
+    if isinstance(x, Tracer):  # its derivative or axis would be lost
+        _abstract_conversion(x, "array")
     if isinstance(x.dtype, dtypes.KeyDType):
         raise TypeError(
             "cotan arrays with dtype key<fry> cannot be converted "
@@ -175,7 +186,15 @@ def _to_numpy(x, dtype=None, copy=None):
 def _iterate(x):
     if x.ndim == 0:
         raise TypeError("iteration over a 0-d array")
-    return iter([x[i] for i in range(x.shape[0])])
+    if (
+        isinstance(x, Tracer)
+        or x.weak_type
+        or isinstance(x.dtype, dtypes.KeyDType)
+        or _device(x).platform != "cpu"
+    ):
+        return iter([x[i] for i in range(x.shape[0])])
+    # The rows are copied from memory: no program runs.
+    return iter([_dispatch.to_array(row) for row in _dispatch.to_numpy(x)])
 
 
 def _contains(x, item):
@@ -196,13 +215,9 @@ def _contains(x, item):
     return bool((x == item).any())
 
 
-def _hash(x):
-    raise TypeError(f"unhashable type: {type(x).__name__!r}")
-
-
 def _reduce(x):
     if isinstance(x, Tracer):
-        return _rebuild, (_to_numpy(x), x.weak_type)
+        return _rebuild, (_dispatch.to_numpy(x), x.weak_type)
     return _rebuild, (_dispatch.to_numpy(x).copy(), x.weak_type)
 
 
@@ -305,7 +320,7 @@ def _known(x, method):
             "it: return the array, or mark the argument that it depends on "
             f"with static_argnums.{_where(x)}"
         )
-    return np.asarray(x)
+    return _dispatch.to_numpy(x)
 
 
 def _item(x, *args):
@@ -428,7 +443,6 @@ def install() -> None:
             "to_numpy": _to_numpy,
             "iterate": _iterate,
             "contains": _contains,
-            "hash": _hash,
             "reduce": _reduce,
             "shallow_copy": _shallow_copy,
             "deepcopy": _deepcopy,

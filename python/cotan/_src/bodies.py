@@ -33,11 +33,24 @@ class Body:
     def out_avals(self):
         return self.jaxpr.out_types
 
+    def types(self):
+        """The output with the texts of types for leaves."""
+        return _printed(self.out_tree, self.out_avals)
+
     def example(self):
         """The output with ShapeDtypeStructs for leaves."""
         return tree_unflatten(
             self.out_tree, [avals.struct(a) for a in self.out_avals]
         )
+
+
+def _printed(tree, types):
+    """Types in the place of leaves, as they are written in messages."""
+    return tree_unflatten(tree, [_Text(short(a)) for a in types])
+
+
+class _Text(str):
+    __repr__ = str.__str__
 
 
 def trace(fun, in_tree, in_avals) -> Body:
@@ -99,6 +112,11 @@ def promote_weak(values, in_avals, out_avals):
     return out, changed
 
 
+def shaped(aval) -> avals.ShapedArray:
+    dtype, shape, weak = aval
+    return avals.ShapedArray(shape, dtype, weak)
+
+
 def short(aval) -> str:
     dtype, shape, _ = aval
     name = getattr(dtype, "name", str(dtype))
@@ -117,7 +135,9 @@ def mismatch(a, b) -> str:
 def _listed(differences) -> str:
     if len(differences) == 1:
         only = differences[0]
-        return f"{only[0].capitalize()}{only[1:]}.\n"
+        first = only.split(" ", 1)[0]  # not a name such as true_fun
+        only = only[0].upper() + only[1:] if first == "the" else only
+        return f"{only}.\n"
     lines = [f"  * {d};\n" for d in differences[:-1]]
     return "\n".join([*lines, f"  * {differences[-1]}.\n"])
 

@@ -147,6 +147,11 @@ def switch(index, branches: Sequence[Callable], *operands, operand=_NO_OPERAND):
         )
     operands = _positional(operands, operand)
     if not _dispatch.is_array(index):
+        if np.ndim(index):
+            raise TypeError(
+                f"Branch index must be scalar, got {index} of shape "
+                f"{np.shape(index)}."
+            )
         raise TypeError(f"Index type must be an integer, got {index}.")
     index = _dispatch.to_array(index)
     if index.ndim:
@@ -288,7 +293,7 @@ def check_predicate(traced) -> None:
     if dtype != np.bool_ or shape != ():
         raise TypeError(
             "cond_fun must return a boolean scalar, but got output type(s) "
-            f"[{bodies.short(traced.out_avals[0])}]."
+            f"[{bodies.shaped(traced.out_avals[0])!r}]."
         )
 
 
@@ -339,7 +344,7 @@ def scan(
             list,
         ):
             raise TypeError(
-                f"scan body output must be a pair, got {body.example()}."
+                f"scan body output must be a pair, got {body.types()}."
             )
         return body, children[0], children[1]
 
@@ -404,7 +409,9 @@ def _scan_length(rows, length):
             length = int(length)
         except errors.ConcretizationTypeError:
             raise errors.ConcretizationTypeError(
-                "The `length` argument to `scan` expects a concrete `int` "
+                "Abstract tracer value encountered where concrete value is "
+                "expected: the `length` argument to `scan`.\nThe `length` "
+                "argument to `scan` expects a concrete `int` "
                 "value. For scan-like iteration with a dynamic length, use "
                 "`while_loop` or `fori_loop`."
             ) from None
@@ -429,7 +436,14 @@ def _scan_length(rows, length):
 def _unroll(unroll, length):
     if isinstance(unroll, bool):
         unroll = max(length, 1) if unroll else 1
-    unroll = int(unroll)
+    try:
+        unroll = int(unroll)
+    except errors.ConcretizationTypeError:
+        raise errors.ConcretizationTypeError(
+            "Abstract tracer value encountered where concrete value is "
+            "expected: the `unroll` argument to `scan`.\nThe `unroll` argument "
+            "to `scan` expects a concrete `int` or `bool` value."
+        ) from None
     if unroll < 0:
         raise ValueError("`unroll` must be a `bool` or a non-negative `int`.")
     return unroll
