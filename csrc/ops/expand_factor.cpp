@@ -117,17 +117,17 @@ Value pick_column(const Value& x, const Value& there) {
   return total(where(as_rows(there, x.shape()), x, number(x.dtype(), 0)), 1);
 }
 
-// Entries of rows and columns after i.
-Value after(const Value& rows, const Value& cols, const Value& i,
-            const Shape& shape) {
-  return lax::bitwise_and(as_columns(lax::gt(rows, i), shape),
-                          as_rows(lax::gt(cols, i), shape));
+Value vector_range(const Value& v, int64_t end) {
+  Dims to = v.shape();
+  to.back() = end;
+  return lax::slice(v, Dims(size_t(v.rank()), 0), to);
 }
 
 // ---- lu
 
-// Of a panel, a column at a time: lu, pivots, permutation.
-Values lu_panel(const Value& a) {
+// Some columns of a matrix, of which column 0 belongs to row `top`, one at a
+// time, `steps` of them: lu, pivots, permutation of the rows.
+Values lu_panel(const Value& a, const Value& top, const Value& steps) {
   const Shape& shape = a.shape();
   int64_t m = rows(a), n = cols(a), k = std::min(m, n);
   Value pivots =
@@ -135,75 +135,108 @@ Values lu_panel(const Value& a) {
   Value row = lax::iota(DType::i32, with_last(shape, 2, {m}), a.rank() - 2);
   Value col = lax::iota(DType::i32, with_last(shape, 2, {n}), a.rank() - 2);
   DType t = a.dtype();
-  auto step = [&](const Value& i, std::span<const Value> x) {
-    Value f = x[0];
+  auto step = [&](std::span<const Value> x) {
+    const Value& i = x[0];
+    Value f = x[1], at = lax::add(top, i);
     Value size = abs1(column_at(f, i));
-    size = where(lax::lt(row, i), number(size.dtype(), -1), size);
+    size = where(lax::lt(row, at), number(size.dtype(), -1), size);
     Value p = lax::argreduce(size, Monoid::argmax, a.rank() - 2, DType::i32);
-    Value here = lax::eq(row, i), there = lax::eq(row, spread(p, row.shape()));
-    Value row_i = row_at(f, i), row_p = pick_row(f, there);
+    Value here = lax::eq(row, at), there = lax::eq(row, spread(p, row.shape()));
+    Value row_i = row_at(f, at), row_p = pick_row(f, there);
     f = where(as_columns(there, shape), as_rows(row_i, shape), f);
     f = where(as_columns(here, shape), as_rows(row_p, shape), f);
-    Value perm = where(there, spread(element_at(x[2], i), row.shape()), x[2]);
-    perm = where(here, spread(pick(x[2], there), row.shape()), perm);
-    Value column = column_at(f, i), pivot = element_at(column, i);
+    Value perm = where(there, spread(element_at(x[3], at), row.shape()), x[3]);
+    perm = where(here, spread(pick(x[3], there), row.shape()), perm);
+    Value column = column_at(f, i), pivot = element_at(column, at);
     Value zero = lax::eq(pivot, zeros_like(pivot));
     pivot = where(zero, number(t, 1), pivot);
-    column = where(lax::gt(row, i),
+    column = where(lax::gt(row, at),
                    lax::div(column, spread(pivot, row.shape())), column);
     Value product = lax::mul(as_columns(column, shape), as_rows(row_p, shape));
-    f = where(after(row, col, i, shape), lax::sub(f, product), f);
-    return Values{with_column(f, column, i), with_element(x[1], p, i), perm};
+    Value later = lax::bitwise_and(as_columns(lax::gt(row, at), shape),
+                                   as_rows(lax::gt(col, i), shape));
+    f = where(later, lax::sub(f, product), f);
+    return Values{lax::add(i, int_scalar(1)), with_column(f, column, i),
+                  with_element(x[2], p, i), perm};
   };
-  return fori(k, {a, pivots, row}, step);
+  Values out = loop_while(
+      {int_scalar(0), a, pivots, row},
+      [&](std::span<const Value> x) { return lax::lt(x[0], steps); }, step);
+  return Values(out.begin() + 1, out.end());
 }
 
 Value permuted(const Value& x, const Value& permutation) {
   return take_along(x, permutation, -2);
 }
 
+// How far panels go past k columns.
+int64_t to_whole_panels(int64_t k) {
+  return (k + kPanel - 1) / kPanel * kPanel;
+}
+// `count` columns (axis -1) or rows (axis -2) from j on.
+Values part_at(const Value& x, int64_t axis, const Value& j) {
+  Values at(size_t(x.rank()), int_scalar(0));
+  at[size_t(x.rank() + axis)] = j;
+  return at;
+}
+Value part(const Value& x, int64_t axis, const Value& j, int64_t count) {
+  Dims sizes = x.shape();
+  sizes[size_t(x.rank() + axis)] = count;
+  return lax::dynamic_slice(x, part_at(x, axis, j), sizes);
+}
+Value with_part(const Value& x, const Value& v, int64_t axis, const Value& j) {
+  return lax::dynamic_update_slice(x, v, part_at(x, axis, j));
+}
+// Columns of `shape` at and after j.
+Value columns_after(const Shape& shape, const Value& j) {
+  return lax::ge(lax::iota(DType::i32, shape, int64_t(shape.size()) - 1), j);
+}
+
 }  // namespace
 
-// Right-looking, panel by panel.
+// Right-looking, panel by panel in a loop: what a panel does to the columns
+// after it is done to all, and kept for those. That is up to three times the
+// arithmetic of panels of their own sizes, in a program whose size does not
+// depend on the matrix.
 Values expand_lu(const Params&, std::span<const Value> x) {
   Value f = strong(x[0]);
   int64_t m = rows(f), n = cols(f), k = std::min(m, n);
-  Value perm =
-      lax::iota(DType::i32, with_last(f.shape(), 2, {m, 1}), f.rank() - 2);
+  Value order =
+      lax::iota(DType::i32, with_last(f.shape(), 2, {m}), f.rank() - 2);
   if (k == 0)
     return {f, zeros_of({DType::i32, false, with_last(f.shape(), 2, {0})}),
-            lax::squeeze(perm, {perm.rank() - 1})};
-  if (k <= kPanel) return lu_panel(f);
-  Values pivots;
-  for (int64_t j = 0; j < k; j += kPanel) {
-    int64_t end = std::min(k, j + kPanel);
-    Value lower = row_range(f, j, m);
-    Values p = lu_panel(columns(lower, j, end));
-    pivots.push_back(lax::add(p[1], int_scalar(j)));
-    Values parts;
-    if (j > 0) parts.push_back(permuted(columns(lower, 0, j), p[2]));
-    parts.push_back(p[0]);
-    if (end < n) {
-      Value right = permuted(columns(lower, end, n), p[2]);
-      Value u = lax::triangular_solve(
-          row_range(p[0], 0, end - j), row_range(right, 0, end - j),
-          {.left_side = true, .lower = true, .unit_diagonal = true});
-      Values both = {u};
-      if (end < m)
-        both.push_back(lax::sub(row_range(right, end - j, m - j),
-                                matmul(row_range(p[0], end - j, m - j), u)));
-      parts.push_back(below(both));
-    }
-    Values all = {beside(parts)},
-           order = {permuted(row_range(perm, j, m), p[2])};
-    if (j > 0) {
-      all = {row_range(f, 0, j), all[0]};
-      order = {row_range(perm, 0, j), order[0]};
-    }
-    f = below(all);
-    perm = below(order);
-  }
-  return {f, beside(pivots), lax::squeeze(perm, {perm.rank() - 1})};
+            order};
+  if (k <= kPanel) return lu_panel(f, int_scalar(0), int_scalar(k));
+  int64_t whole = to_whole_panels(k);
+  f = padded(f, std::max<int64_t>(0, whole - m),
+             std::max<int64_t>(0, whole - n));
+  const Shape& shape = f.shape();
+  int64_t height = rows(f);
+  Value pivots =
+      lax::full(with_last(shape, 2, {whole}), Literal::from_int(DType::i32, 0));
+  Value perm =
+      lax::iota(DType::i32, with_last(shape, 2, {height, 1}), f.rank() - 2);
+  Value row = lax::iota(DType::i32, with_last(shape, 2, {height, kPanel}),
+                        f.rank() - 2);
+  auto step = [&](const Value& i, std::span<const Value> s) {
+    Value j = lax::mul(i, int_scalar(kPanel));
+    Value end = lax::add(j, int_scalar(kPanel));
+    Value steps = lax::min(int_scalar(kPanel), lax::sub(int_scalar(k), j));
+    Values p = lu_panel(part(s[0], -1, j, kPanel), j, steps);
+    Value g = with_part(permuted(s[0], p[2]), p[0], -1, j);
+    Value top = part(g, -2, j, kPanel);
+    Value u = lax::triangular_solve(
+        part(p[0], -2, j, kPanel), top,
+        {.left_side = true, .lower = true, .unit_diagonal = true});
+    Value l = where(lax::ge(row, end), p[0], number(f.dtype(), 0));
+    g = where(columns_after(shape, end), lax::sub(g, matmul(l, u)), g);
+    u = where(columns_after(u.shape(), end), u, top);
+    return Values{with_part(g, u, -2, j), with_part(s[1], p[1], -1, j),
+                  permuted(s[2], p[2])};
+  };
+  Values out = fori(whole / kPanel, {f, pivots, perm}, step);
+  return {columns(row_range(out[0], 0, m), 0, n), vector_range(out[1], k),
+          lax::squeeze(row_range(out[2], 0, m), {perm.rank() - 1})};
 }
 
 // a[permutation] = l u
@@ -230,18 +263,11 @@ Values expand_linear_solve(const Params& params, std::span<const Value> x) {
 
 // ---- Householder reflectors
 
-namespace {
-
-// One reflector: H^H f has zeros in column i below the diagonal.
-struct Reflected {
-  Value f, tau;
-};
-Reflected reflect(const Value& f, const Value& i, const Value& row,
-                  const Value& col) {
-  const Shape &shape = f.shape(), &line = row.shape();
-  DType t = f.dtype(), real = real_dtype(t);
-  Value column = column_at(f, i), alpha = element_at(column, i);
-  Value later = lax::gt(row, i);
+Reflector reflector(const Value& column, const Value& at, const Value& row) {
+  const Shape& line = row.shape();
+  DType t = column.dtype(), real = real_dtype(t);
+  Value alpha = element_at(column, at);
+  Value later = lax::gt(row, at), here = lax::eq(row, at);
   Value x = where(later, column, number(t, 0));
   // Norms of what is scaled to at most 1: squares neither over- nor underflow.
   Value scale = lax::max(largest(abs1(x), 1), abs1(alpha));
@@ -263,30 +289,47 @@ Reflected reflect(const Value& f, const Value& i, const Value& row,
   Value gap = where(nothing, number(t, 1), lax::sub(alpha, beta));
   beta = lax::select(nothing, alpha, beta);
   Value v = lax::div(x, spread(gap, line));
-  Value here = lax::eq(row, i);
-  Value full = where(here, number(t, 1), v);
-  Value tall = as_columns(full, shape);
+  return {where(later, v, where(here, spread(beta, line), column)),
+          where(here, number(t, 1), v), tau};
+}
+
+namespace {
+
+// One step: H^H f has zeros in column i below row `at`.
+struct Reflected {
+  Value f, tau;
+};
+Reflected reflect(const Value& f, const Value& i, const Value& at,
+                  const Value& row, const Value& col) {
+  const Shape& shape = f.shape();
+  Reflector r = reflector(column_at(f, i), at, row);
+  Value tall = as_columns(r.v, shape);
   Value w = lax::reduce_sum(lax::mul(conj_of(tall), f), {f.rank() - 2});
-  w = lax::mul(w, spread(conj_of(tau), w.shape()));
-  Value mask = lax::bitwise_and(as_columns(lax::ge(row, i), shape),
+  w = lax::mul(w, spread(conj_of(r.tau), w.shape()));
+  Value mask = lax::bitwise_and(as_columns(lax::ge(row, at), shape),
                                 as_rows(lax::gt(col, i), shape));
   Value g = where(mask, lax::sub(f, lax::mul(tall, as_rows(w, shape))), f);
-  column = where(later, v, where(here, spread(beta, line), column));
-  return {with_column(g, column, i), tau};
+  return {with_column(g, r.column, i), r.tau};
 }
 
 Value vector_places(const Value& f, int64_t n) {
   return lax::iota(DType::i32, with_last(f.shape(), 2, {n}), f.rank() - 2);
 }
 
-Values qr_panel(const Value& a) {
+// Some columns of a matrix, of which column 0 belongs to row `top`.
+Values qr_panel(const Value& a, const Value& top, const Value& steps) {
   int64_t m = rows(a), n = cols(a), k = std::min(m, n);
   Value taus = zeros_of({a.dtype(), false, with_last(a.shape(), 2, {k})});
   Value row = vector_places(a, m), col = vector_places(a, n);
-  return fori(k, {a, taus}, [&](const Value& i, std::span<const Value> x) {
-    Reflected r = reflect(x[0], i, row, col);
-    return Values{r.f, with_element(x[1], r.tau, i)};
-  });
+  Values out = loop_while(
+      {int_scalar(0), a, taus},
+      [&](std::span<const Value> x) { return lax::lt(x[0], steps); },
+      [&](std::span<const Value> x) {
+        Reflected r = reflect(x[1], x[0], lax::add(top, x[0]), row, col);
+        return Values{lax::add(x[0], int_scalar(1)), r.f,
+                      with_element(x[2], r.tau, x[0])};
+      });
+  return Values(out.begin() + 1, out.end());
 }
 
 // Reflectors together: H_1 ... H_k = I - V T V^H with V unit lower trapezoidal
@@ -295,15 +338,16 @@ Values qr_panel(const Value& a) {
 struct Block {
   Value v, t;
 };
-Block block_of(const Value& f, const Value& taus) {
-  int64_t k = taus.shape().back();
-  Value v = tril(columns(f, 0, k), -1);
-  v = lax::add(v, eye_like(v));
+Block block_of_vectors(const Value& v, const Value& taus) {
   Value s = triu(matmul(adjoint(v), v), 1);
   s = lax::mul(as_columns(taus, s.shape()), s);
   Value t = lax::triangular_solve(s, diagonal_matrix(taus),
                                   {.left_side = true, .unit_diagonal = true});
   return {v, t};
+}
+Block block_of(const Value& f, const Value& taus) {
+  Value v = tril(columns(f, 0, taus.shape().back()), -1);
+  return block_of_vectors(lax::add(v, eye_like(v)), taus);
 }
 // Q c or Q^H c.
 Value reflected(const Block& q, const Value& c, bool adjoint_of) {
@@ -318,24 +362,32 @@ Values expand_geqrf(const Params&, std::span<const Value> x) {
   int64_t m = rows(f), n = cols(f), k = std::min(m, n);
   if (k == 0)
     return {f, zeros_of({f.dtype(), false, with_last(f.shape(), 2, {0})})};
-  if (k <= kPanel && n <= 2 * kPanel) return qr_panel(f);
-  Values taus;
-  for (int64_t j = 0; j < k; j += kPanel) {
-    int64_t end = std::min(k, j + kPanel);
-    Value lower = row_range(f, j, m);
-    Values p = qr_panel(columns(lower, j, end));
-    taus.push_back(p[1]);
-    Values parts;
-    if (j > 0) parts.push_back(columns(lower, 0, j));
-    parts.push_back(p[0]);
-    if (end < n)
-      parts.push_back(
-          reflected(block_of(p[0], p[1]), columns(lower, end, n), true));
-    Values all = {beside(parts)};
-    if (j > 0) all = {row_range(f, 0, j), all[0]};
-    f = below(all);
-  }
-  return {f, beside(taus)};
+  if (k <= kPanel && n <= 2 * kPanel)
+    return qr_panel(f, int_scalar(0), int_scalar(k));
+  // As expand_lu.
+  int64_t whole = to_whole_panels(k);
+  f = padded(f, 0, std::max<int64_t>(0, whole - n));
+  const Shape& shape = f.shape();
+  Value taus = zeros_of({f.dtype(), false, with_last(shape, 2, {whole})});
+  Shape panel = with_last(shape, 1, {kPanel});
+  Value row = lax::iota(DType::i32, panel, f.rank() - 2);
+  Value col = lax::iota(DType::i32, panel, f.rank() - 1);
+  Value zero = number(f.dtype(), 0), unit = number(f.dtype(), 1);
+  auto step = [&](const Value& i, std::span<const Value> s) {
+    Value j = lax::mul(i, int_scalar(kPanel));
+    Value steps = lax::min(int_scalar(kPanel), lax::sub(int_scalar(k), j));
+    Values p = qr_panel(part(s[0], -1, j, kPanel), j, steps);
+    Value diagonal = lax::add(col, spread(j, panel));
+    Value v = where(lax::gt(row, diagonal), p[0], zero);
+    v = where(lax::eq(row, diagonal), unit, v);
+    v = where(lax::lt(col, spread(steps, panel)), v, zero);
+    Value all = reflected(block_of_vectors(v, p[1]), s[0], true);
+    Value end = lax::add(j, int_scalar(kPanel));
+    Value g = where(columns_after(shape, end), all, s[0]);
+    return Values{with_part(g, p[0], -1, j), with_part(s[1], p[1], -1, j)};
+  };
+  Values out = fori(whole / kPanel, {f, taus}, step);
+  return {columns(out[0], 0, n), vector_range(out[1], k)};
 }
 
 Values expand_householder_product(const Params&, std::span<const Value> x) {
@@ -410,7 +462,7 @@ Values expand_geqp3(const Params&, std::span<const Value> x) {
     Value order_i = spread(element_at(s[2], i), col.shape());
     Value order_p = spread(pick(s[2], there), col.shape());
     Value order = where(here, order_p, where(there, order_i, s[2]));
-    Reflected r = reflect(f, i, row, col);
+    Reflected r = reflect(f, i, i, row, col);
     return Values{r.f, with_element(s[1], r.tau, i), order};
   };
   Values f = fori(k, {a, taus, order}, step);

@@ -13,10 +13,6 @@ namespace {
 
 constexpr int64_t kMaxSweeps = 30;
 
-double epsilon(DType t) {
-  return real_dtype(t) == DType::f64 ? 0x1p-52 : 0x1p-23;
-}
-
 Value halves_last(const Value& v, int64_t begin, int64_t end) {
   Dims from(size_t(v.rank()), 0), to = v.shape();
   from.back() = begin;
@@ -89,21 +85,16 @@ template <class F>
 Values sweeps(const Values& init, const Value& more, F sweep) {
   Values carry = {int_scalar(0), more};
   for (const Value& v : init) carry.push_back(v);
-  Avals types = avals_of(carry);
-  TracedGraph cond = trace_to_jaxpr(
+  Values out = loop_while(
+      carry,
       [&](std::span<const Value> x) {
-        return one(
-            lax::bitwise_and(x[1], lax::lt(x[0], int_scalar(kMaxSweeps))));
+        return lax::bitwise_and(x[1], lax::lt(x[0], int_scalar(kMaxSweeps)));
       },
-      types);
-  TracedGraph body = trace_to_jaxpr(
       [&](std::span<const Value> x) {
         Values out = {lax::add(x[0], int_scalar(1))};
         for (Value& v : sweep(x.subspan(2))) out.push_back(v);
         return out;
-      },
-      types);
-  Values out = lax::while_loop(cond, body, carry);
+      });
   return Values(out.begin() + 2, out.end());
 }
 
@@ -113,19 +104,24 @@ Value any(const Value& flags) {
   return all.empty() ? flags : lax::reduce(flags, Monoid::or_, all);
 }
 
-// Per matrix: its largest entry, 1 where there is none.
+}  // namespace
+
+double epsilon(DType t) {
+  return real_dtype(t) == DType::f64 ? 0x1p-52 : 0x1p-23;
+}
 Value size_of(const Value& x) {
   Value scale = largest(abs1(x), 2);
   return where(lax::eq(scale, zeros_like(scale)), number(scale.dtype(), 1),
                scale);
 }
-// nan in every result of a matrix that holds a nan or an infinity.
 Value valid(const Value& x, const Value& scale) {
   return where(spread(lax::is_finite(scale), x.shape()), x,
                number(x.dtype(), std::numeric_limits<double>::quiet_NaN()));
 }
 
 // ---- eigh
+
+namespace {
 
 // One round on the matrix w and the vectors v.
 Values eigh_round(const Value& w, const Value& v) {

@@ -414,7 +414,7 @@ KernelSpec tridiagonal_kernel(const LowerArgs& a) {
   return spec(k);
 }
 
-// On other backends: what it is made of, or nothing.
+// On other backends: what it is made of.
 using Expansion = Values (*)(const Params&, std::span<const Value>);
 
 constexpr Primitive decomposition(const char* name,
@@ -422,7 +422,7 @@ constexpr Primitive decomposition(const char* name,
                                   Avals (*type)(const TypeArgs&),
                                   Dual (*jvp)(const JvpArgs&),
                                   KernelSpec (*kernel)(const LowerArgs&),
-                                  Expansion expand = nullptr) {
+                                  Expansion expand) {
   return {
       .name = name,
       .params = params,
@@ -456,16 +456,17 @@ constinit const Primitive svd_p = decomposition(
 constinit const Primitive eigh_p =
     decomposition("eigh", params_of<LowerParams>, eigh_type, eigh_jvp,
                   eigh_kernel, expand_eigh);
-constinit const Primitive eig_p =
-    decomposition("eig", params_of<EigParams>, eig_type, eig_jvp, eig_kernel);
-constinit const Primitive schur_p = decomposition(
-    "schur", params_of<SchurParams>, schur_type, no_jvp, schur_kernel);
+constinit const Primitive eig_p = decomposition(
+    "eig", params_of<EigParams>, eig_type, eig_jvp, eig_kernel, expand_eig);
+constinit const Primitive schur_p =
+    decomposition("schur", params_of<SchurParams>, schur_type, no_jvp,
+                  schur_kernel, expand_schur);
 constinit const Primitive hessenberg_p =
     decomposition("hessenberg", nullptr, hessenberg_type, no_jvp,
-                  plain_kernel<LinalgOp::hessenberg>);
+                  plain_kernel<LinalgOp::hessenberg>, expand_hessenberg);
 constinit const Primitive tridiagonal_p =
     decomposition("tridiagonal", params_of<LowerParams>, tridiagonal_type,
-                  no_jvp, tridiagonal_kernel);
+                  no_jvp, tridiagonal_kernel, expand_tridiagonal);
 COTAN_REGISTER(geqrf_p);
 COTAN_REGISTER(geqp3_p);
 COTAN_REGISTER(householder_product_p);

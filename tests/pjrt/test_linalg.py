@@ -173,8 +173,125 @@ def test_systems(same):
     same(cotan.grad(lambda a: cotan.numpy.linalg.slogdet(a)[1].sum()), a)
 
 
-@pytest.mark.parametrize("name", ["eig", "schur", "hessenberg", "tridiagonal"])
-def test_what_only_lapack_has(cpu_plugin, name):
-    x = cotan.device_put(np.eye(3, dtype="f4"), cpu_plugin)
-    with pytest.raises(NotImplementedError, match=rf"\[{name}\].*CPU backend"):
-        getattr(la, name)(x)
+# ---- reductions, Schur form and what rests on it
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 3, 6, 6), (40, 40)])
+def test_reduced_forms(same, dtype, shape):
+    x = matrix(dtype, *shape)
+    # LAPACK keeps some of the imaginary parts that a Hermitian matrix has not.
+    n = shape[-1]
+    x[..., range(n), range(n)] = x[..., range(n), range(n)].real
+    same(
+        lambda x: [
+            *la.hessenberg(x),
+            *la.tridiagonal(x),
+            *la.tridiagonal(x, lower=False),
+        ],
+        x,
+        factor=2000.0,
+    )
+
+
+def spectral(x):
+    w, left, right = la.eig(x)
+    return [*la.schur(x), w, left, right]
+
+
+def check_spectral(x, out, dtype):
+    """What schur and eig must do, in units of the largest entry."""
+    t, z, w, left, right = out
+    n = x.shape[-1]
+    scale = np.abs(x).max() or 1
+    x, t, w = x / scale, t / scale, w / scale
+    small(z @ t @ adjoint(z) - x, dtype)
+    small(z @ adjoint(z) - np.eye(n), dtype)
+    small(x @ right - right * w[..., None, :], dtype)
+    small(adjoint(left) @ x - w[..., :, None] * adjoint(left), dtype)
+    for v in (left, right):
+        small(np.linalg.norm(v, axis=-2) - 1, dtype)
+        # One of the largest components is real.
+        size = np.abs(v)
+        largest = size >= size.max(-2, keepdims=True) * (1 - 1e-5)
+        small(np.where(largest, np.abs(v.imag), np.inf).min(-2), dtype)
+    below = np.diagonal(t, -1, -2, -1)
+    assert not np.tril(t, -2).any()
+    if dtype.startswith("c"):
+        assert not below.any()
+        return
+    # Real matrices: 2 x 2 blocks have equal diagonals and complex eigenvalues.
+    assert not (below[..., 1:] * below[..., :-1]).any()
+    d, above = np.diagonal(t, 0, -2, -1), np.diagonal(t, 1, -2, -1)
+    block = below != 0
+    np.testing.assert_array_equal(d[..., 1:][block], d[..., :-1][block])
+    assert (above[block] * below[block] < 0).all()
+    assert (w.imag != 0).sum() == 2 * block.sum()
+    real = np.broadcast_to((w.imag == 0)[..., None, :], right.shape)
+    assert not right.imag[real].any() and not left.imag[real].any()
+
+
+@pytest.mark.parametrize("dtype", EPS)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 3, 6, 6), (30, 30)])
+def test_schur_and_eig(on_plugin, dtype, shape):
+    x = matrix(dtype, *shape)
+    out = on_plugin(spectral, x)
+    check_spectral(x, out, dtype)
+    for got, want in zip(
+        out[2].reshape(-1, shape[-1]),
+        np.linalg.eigvals(x).reshape(-1, shape[-1]),
+        strict=True,
+    ):
+        assert np.abs(got[:, None] - want).min(0).max() <= 1e3 * EPS[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["f8", "c8"])
+def test_schur_and_eig_of_special_matrices(on_plugin, dtype):
+    """In one batch: they do not disturb each other."""
+    n = 6
+    shift = np.eye(n, k=1)
+    companion = shift.copy()
+    companion[-1] = -np.poly(np.arange(1, n + 1))[:0:-1]
+    random = matrix("f8", n, n)
+    swap = np.eye(n)
+    swap[:2, :2] = [[0, 1], [1, 0]]
+    turn = np.eye(n)
+    turn[2:4, 2:4] = [[0, 1], [-1, 0]]
+    low = np.eye(n) + 5 * np.eye(n, k=-1) * (np.arange(n) == 2)
+    some = [
+        np.zeros((n, n)),
+        np.eye(n),
+        shift,  # defective
+        shift + np.eye(n),
+        np.roll(np.eye(n), 1, 0),  # plain shifts would cycle
+        companion,
+        np.outer(np.arange(1, n + 1), np.ones(n)),
+        swap,
+        turn,
+        low,
+        random + random.T,
+        random * 1e30,
+        random * 1e-30,
+        random * 10.0 ** -np.arange(0, 4 * n, 4),
+    ]
+    nan = random.copy()
+    nan[2, 1] = np.nan
+    x = np.stack([*some, nan]).astype(dtype)
+    out = on_plugin(spectral, x)
+    for i in range(len(some)):
+        check_spectral(x[i], [v[i] for v in out], dtype)
+    for v in out:
+        assert np.isnan(v[-1]).all()
+
+
+def test_schur_without_vectors(on_plugin):
+    x = matrix("f4", 3, 3)
+    both = on_plugin(la.schur, x)
+    alone = on_plugin(lambda x: la.schur(x, compute_schur_vectors=False), x)
+    np.testing.assert_array_equal(alone[0], both[0])
+
+
+def test_no_elements(on_plugin):
+    x = np.zeros((2, 0, 0), "f4")
+    shapes = [v.shape for v in on_plugin(lambda x: la.eig(x), x)]
+    assert shapes == [(2, 0), (2, 0, 0), (2, 0, 0)]
