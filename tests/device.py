@@ -17,13 +17,8 @@ LOOSER = 1.0 if on_cpu else 4.0
 # XLA divides by a number that it broadcasts by multiplying with 1 / x, and has
 # no fma for the sign of a complex number.
 ROUNDED = () if on_cpu else ("div", "sign")
-# What has no rule for StableHLO yet: decompositions. What cannot have one:
-# callbacks.
-NO_STABLEHLO = frozenset(
-    "debug_callback eig hessenberg io_callback pure_callback schur "
-    "tridiagonal".split()
-)
-MISSING = frozenset() if on_cpu else NO_STABLEHLO
+# What has StableHLO only where a plugin can call the host program: callbacks.
+NO_STABLEHLO = frozenset("debug_callback io_callback pure_callback".split())
 
 
 def cpu_only(reason):

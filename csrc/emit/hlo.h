@@ -111,6 +111,14 @@ class HloBuilder {
   virtual HloValues call(const JaxprRef& j, std::string_view name,
                          std::span<const HloValue> args) = 0;
 
+  // ---- order. A value that calls of the host take and give where they keep
+  // their order. Control flow carries it when its jaxprs have such calls.
+  HloValue order() {
+    if (order_.id < 0) order_ = constant_int(DType::i32, 0);
+    return order_;
+  }
+  void set_order(HloValue v) { order_ = v; }
+
   std::string& text() { return out_; }
 
  protected:
@@ -132,6 +140,7 @@ class HloBuilder {
     int32_t index;   // among several results; -1: the only one, -2: argument
   };
   std::deque<Info> values_;  // references stay valid
+  HloValue order_;
   int32_t next_ = 0, next_argument_ = 0;
   // Constants that may be used here. Those made in a region end with it:
   // scoped_ names them, marks_ has where each open region begins there.

@@ -63,16 +63,40 @@ HloValues repeat(HloBuilder& b, int64_t trips, std::span<const HloValue> init,
   return HloValues(out.begin() + 1, out.end());
 }
 
+namespace {
+
+bool keeps_order(const Jaxpr& j) { return j.effects & kOrderedEffect; }
+
+// The results of a region, of which the last is the order.
+HloValues without_order(HloBuilder& b, HloValues out, bool ordered) {
+  if (!ordered) return out;
+  b.set_order(out.back());
+  out.pop_back();
+  return out;
+}
+
+}  // namespace
+
 HloValues branch(const HloArgs& a) {
   HloBuilder& b = a.b;
   Control c = a.self.control(a.params);
   // Out of range means the last branch, here and there.
-  HloRegionOp r = b.begin("case", a.in.first(1), "", a.out.size());
+  bool ordered = false;
+  for (const JaxprRef& j : c.cases) ordered |= keeps_order(*j);
+  Avals types(a.out.begin(), a.out.end());
+  HloValue order;
+  if (ordered) types.push_back(b.type(order = b.order()));
+  HloRegionOp r = b.begin("case", a.in.first(1), "", types.size());
   for (const JaxprRef& j : c.cases) {
     b.region(r, {});
-    b.yield(b.inline_jaxpr(*j, a.in.subspan(1)));
+    HloValues y = b.inline_jaxpr(*j, a.in.subspan(1));
+    if (ordered) {
+      y.push_back(b.order());
+      b.set_order(order);
+    }
+    b.yield(y);
   }
-  return b.end(r, a.out);
+  return without_order(b, b.end(r, types), ordered);
 }
 
 namespace {
@@ -80,13 +104,29 @@ namespace {
 HloValues loop_until(const HloArgs& a, const Control& c) {
   HloBuilder& b = a.b;
   size_t nc = size_t(c.cond_consts), nb = size_t(c.body_consts);
-  std::span<const HloValue> init = a.in.subspan(nc + nb);
+  size_t n = a.out.size();
+  HloValues init(a.in.begin() + long(nc + nb), a.in.end());
+  Avals types(a.out.begin(), a.out.end());
+  if (keeps_order(*c.cond))
+    throw_not_implemented(
+        "[", a.self.name, "] ordered calls of the host in the condition of a ",
+        "loop cannot be written as StableHLO; move them into its body");
+  bool ordered = keeps_order(*c.body);
+  if (ordered) {
+    init.push_back(b.order());
+    types.push_back(b.type(init.back()));
+  }
   HloRegionOp r = b.begin("while", init, "", init.size());
-  HloValues x = b.region(r, a.out);
-  b.yield(b.inline_jaxpr(*c.cond, joined(a.in.first(nc), x)));
-  x = b.region(r, a.out);
-  b.yield(b.inline_jaxpr(*c.body, joined(a.in.subspan(nc, nb), x)));
-  return b.end(r, a.out);
+  HloValues x = b.region(r, types);
+  std::span<const HloValue> carry = std::span<const HloValue>(x).first(n);
+  b.yield(b.inline_jaxpr(*c.cond, joined(a.in.first(nc), carry)));
+  x = b.region(r, types);
+  carry = std::span<const HloValue>(x).first(n);
+  if (ordered) b.set_order(x.back());
+  HloValues y = b.inline_jaxpr(*c.body, joined(a.in.subspan(nc, nb), carry));
+  if (ordered) y.push_back(b.order());
+  b.yield(y);
+  return without_order(b, b.end(r, types), ordered);
 }
 
 }  // namespace
@@ -101,6 +141,8 @@ HloValues loop(const HloArgs& a) {
   HloValues init(a.in.begin() + long(nc), a.in.begin() + long(nc + n));
   for (const Aval& t : a.out.subspan(n))
     init.push_back(b.constant(Literal::from_int(t.dtype, 0), t.shape));
+  bool ordered = keeps_order(*c.body);
+  if (ordered) init.push_back(b.order());
   auto step = [&](HloValue i, std::span<const HloValue> x) {
     HloValue at = i;
     if (c.reverse)
@@ -108,11 +150,13 @@ HloValues loop(const HloArgs& a) {
                          {b.constant_int(b.dtype(i), c.trips - 1), i});
     HloValues in = joined(consts, x.first(n));
     for (HloValue s : streams) in.push_back(row_at(b, s, at));
+    if (ordered) b.set_order(x.back());
     HloValues y = b.inline_jaxpr(*c.body, in);
     for (size_t k = n; k < y.size(); ++k) y[k] = with_row(b, x[k], y[k], at);
+    if (ordered) y.push_back(b.order());
     return y;
   };
-  return repeat(b, c.trips, init, step);
+  return without_order(b, repeat(b, c.trips, init, step), ordered);
 }
 
 HloValues optimization_barrier(const HloArgs& a) {

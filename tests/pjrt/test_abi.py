@@ -30,19 +30,23 @@ def header_folder():
     return None
 
 
-def test_declarations_match_the_header():
-    folder = header_folder()
+def check(source, folder):
     compiler = os.environ.get("CXX") or shutil.which("g++")
     if folder is None or compiler is None:
-        pytest.skip("no pjrt_c_api.h or no compiler")
+        pytest.skip(f"no header for {source} or no compiler")
     subprocess.run(
         [
-            compiler,
-            "-std=c++20",
-            "-fsyntax-only",
-            f"-I{ROOT / 'csrc'}",
-            f"-I{folder}",
-            str(HERE / "abi_check.cpp"),
+            *(compiler, "-std=c++20", "-fsyntax-only"),
+            *(f"-I{ROOT / 'csrc'}", f"-I{folder}", str(HERE / source)),
         ],
         check=True,
     )
+
+
+def test_declarations_match_the_header():
+    check("abi_check.cpp", header_folder())
+
+
+def test_declarations_of_custom_calls():
+    jaxlib = pytest.importorskip("jaxlib")
+    check("ffi_check.cpp", pathlib.Path(jaxlib.__file__).parent / "include")

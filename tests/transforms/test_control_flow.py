@@ -14,8 +14,6 @@ from cotan.experimental import io_callback
 from cotan.test_util import check_grads
 from tests import device
 
-needs_callbacks = device.cpu_only("plugins cannot call the host program")
-
 # ---- generated bodies: (carry, x) -> (carry, y) of vectors of four
 
 PIECES = [
@@ -324,7 +322,6 @@ def test_policies_keep_what_they_say(rng):
     check_grads(named, (w, x), order=2)
 
 
-@needs_callbacks
 def test_checkpoint_recomputes():
     calls = []
 
@@ -410,7 +407,6 @@ def test_checkpointed_while(steps, checkpoints):
 # ---- callbacks
 
 
-@needs_callbacks
 def test_callbacks_run_and_raise():
     seen = []
 
@@ -440,7 +436,6 @@ def test_callbacks_run_and_raise():
     np.testing.assert_allclose(f(2.0), 2 * np.sin(2.0))  # goes on
 
 
-@needs_callbacks
 def test_ordered_callbacks_in_loops(capsys):
     order = []
 
@@ -467,7 +462,6 @@ def test_ordered_callbacks_in_loops(capsys):
     assert capsys.readouterr().out == "x=1 2\n"
 
 
-@needs_callbacks
 def test_callback_calls_cotan_from_threads():
     @cotan.jit
     def inner(x):
@@ -499,7 +493,6 @@ def test_callback_calls_cotan_from_threads():
     assert sorted(results) == [80.0, 80.0, 1_000_020.0, 1_000_020.0]
 
 
-@needs_callbacks
 def test_callbacks_under_transformations():
     s = cotan.ShapeDtypeStruct((), "float64")
     x = cnp.arange(3.0)

@@ -6,10 +6,12 @@ using namespace abi;
 
 PjrtExecutable::PjrtExecutable(PjrtDevice* device, LoadedExecutable* loaded,
                                std::vector<InputSpec> in,
-                               std::vector<OutputSpec> out)
+                               std::vector<OutputSpec> out,
+                               Ref<HostCalls> host_calls)
     : cotan::Executable(device, std::move(in), std::move(out), 0),
       device_(device),
-      loaded_(loaded) {
+      loaded_(loaded),
+      host_calls_(std::move(host_calls)) {
   gives_buffers_ = true;
 }
 
@@ -57,13 +59,29 @@ void PjrtExecutable::run_buffers(std::span<cotan::Buffer* const> in,
   a.num_devices = 1;
   a.num_arguments = arguments.size();
   a.outputs = &result_list;
+  // Calls of the host are over when this returns: effects of two programs do
+  // not mix, and what they throw is thrown here.
+  Event* done = nullptr;
+  if (host_calls_) a.done = &done;
   const Plugin& plugin = device_->client().plugin();
   abi::Error* e = plugin.call_raw(kLoadedExecute, a);
   if (donates) {
     for (size_t i = 0; i < in.size(); ++i)
       if (specs[i].donated && !in[i]->is_deleted()) in[i]->mark_deleted();
   }
-  if (e) plugin.fail(e, cat("running a program on ", device_->name()));
+  if (done) {
+    HandleArgs wait;
+    wait.handle = done;
+    e = plugin.call_raw(kEventAwait, wait);
+    plugin.destroy(kEventDestroy, done);
+    if (e)
+      for (abi::Buffer* b : results) plugin.destroy(kBufferDestroy, b);
+  }
+  if (e) {
+    Plugin::Failure f = plugin.take(e);
+    if (host_calls_) host_calls_->rethrow(f.message);
+    plugin.fail(f, cat("running a program on ", device_->name()));
+  }
   for (size_t j = 0; j < out.size(); ++j)
     out[j] = cotan::Buffer::adopt(results[j],
                                   size_t(outputs()[j].aval.nbytes()), device_);

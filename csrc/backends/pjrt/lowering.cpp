@@ -4,6 +4,7 @@
 #include <cctype>
 #include <map>
 
+#include "backends/pjrt/host_calls.h"
 #include "backends/pjrt/native_ops.h"
 #include "backends/pjrt/scalar_writer.h"
 #include "base/error.h"
@@ -28,6 +29,7 @@ class ModuleWriter {
   // The name of a private function for j.
   std::string function_of(const JaxprRef& j, std::string_view name);
   std::string functions;  // text of the private ones
+  HostCalls* host_calls = nullptr;
 
  private:
   std::vector<std::pair<JaxprRef, std::string>> known_;
@@ -70,6 +72,7 @@ class FunctionWriter final : public HloBuilder {
   HloValues lower_arg_reduction(const HloArgs& a, const Reduction& r);
   template <class F>
   HloValues lower_traced(const HloArgs& a, F f);
+  HloValues lower_host_call(const HloArgs& a);
 
   ModuleWriter& module_;
 };
@@ -127,11 +130,7 @@ HloValues FunctionWriter::lower(const Jaxpr& j, std::span<const HloValue> args,
 HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
   const Primitive& p = a.self;
   HloValues out;
-  if (p.flags & kHostCall)
-    throw_not_implemented(
-        "[", p.name, "] cannot be written as StableHLO: a plugin has no way ",
-        "to call the host program. Take the callback out of the compiled ",
-        "function, or compile it for the CPU: jit(f, device='cpu')");
+  if (p.flags & kHostCall) return lower_host_call(a);
   // No elements: no operation. XLA refuses some that would have none.
   bool empty = !a.out.empty() && (!p.effects || p.effects(a.params) == kPure);
   for (const Aval& t : a.out) empty &= t.size() == 0;
@@ -157,6 +156,55 @@ HloValues FunctionWriter::lower_eqn(const HloArgs& a) {
                         "] cannot be written as StableHLO: its record has "
                         "none of hlo, scalar, inlined and expand. It runs on "
                         "the CPU backend only");
+}
+
+// A custom call that evaluates the equation on the host. Ordered ones take and
+// give the builder's order besides.
+HloValues FunctionWriter::lower_host_call(const HloArgs& a) {
+  const Primitive& p = a.self;
+  if (!module_.host_calls)
+    throw_not_implemented(
+        "[", p.name, "] cannot be written as StableHLO for this target: only ",
+        "plugins whose device is the host, and whose FFI is known, have a way ",
+        "to call the host program. Take the callback out of the compiled ",
+        "function, or compile it for the CPU: jit(f, device='cpu')");
+  uint32_t effects = p.effects ? p.effects(a.params) : kPure;
+  bool ordered = effects & kOrderedEffect;
+  int64_t number = module_.host_calls->add(
+      {&p, a.params, Avals(a.types.begin(), a.types.end()),
+       Avals(a.out.begin(), a.out.end())});
+  HloValues in(a.in.begin(), a.in.end());
+  Avals out(a.out.begin(), a.out.end());
+  if (ordered) {
+    in.push_back(order());
+    out.push_back(type(in.back()));
+  }
+  // Row-major: the host reads the memory.
+  auto layouts = [](std::span<const Aval> types) {
+    std::string text = "[";
+    for (const Aval& t : types) {
+      if (text.size() > 1) text += ", ";
+      std::string order;
+      for (size_t d = t.shape.size(); d-- > 0;) order += cat(d, d ? ", " : "");
+      text += cat("dense<", order.empty() ? "" : cat("[", order, "]"),
+                  "> : tensor<", t.shape.size(), "xindex>");
+    }
+    return text + "]";
+  };
+  Avals types(a.types.begin(), a.types.end());
+  if (ordered) types.push_back(out.back());
+  HloValues r =
+      ops("custom_call", in, out,
+          cat("api_version = 4 : i32, backend_config = {number = ", number,
+              " : i64}, call_target_name = \"", kHostCallTarget,
+              "\", has_side_effect = ", effects == kPure ? "false" : "true",
+              ", operand_layouts = ", layouts(types),
+              ", result_layouts = ", layouts(out)));
+  if (ordered) {
+    set_order(r.back());
+    r.pop_back();
+  }
+  return r;
 }
 
 HloValues FunctionWriter::lower_scalar(const HloArgs& a) {
@@ -224,7 +272,8 @@ HloValues FunctionWriter::lower_arg_reduction(const HloArgs& a,
 HloValues FunctionWriter::call(const JaxprRef& j, std::string_view name,
                                std::span<const HloValue> args) {
   if (!j) throw_not_implemented("[", name, "] was not staged");
-  if (j->eqns.size() <= kInlineEqns) return lower(*j, args, nullptr);
+  bool ordered = j->effects & kOrderedEffect;  // that has no place in a call
+  if (ordered || j->eqns.size() <= kInlineEqns) return lower(*j, args, nullptr);
   std::string symbol = module_.function_of(j, name);
   HloRegionOp r{new_number(), HloValues(args.begin(), args.end())};
   indent();
@@ -336,6 +385,7 @@ std::string HloModule::origin(int line) const {
 HloModule lower_to_stablehlo(const Jaxpr& j, const LowerOptions& options) {
   HloModule m;
   ModuleWriter writer;
+  writer.host_calls = options.host_calls;
   FunctionWriter f(writer);
   Avals in = j.in_avals(), out = j.out_avals();
   m.aliases = find_aliases(in, out, options.donated, j);

@@ -14,9 +14,13 @@
 
 namespace cotan::pjrt {
 
+class HostCalls;
+
 struct LowerOptions {
   std::string name = "jit";
   std::vector<bool> donated;  // per input
+  // Where calls of the host are collected; null: the target has no way.
+  HostCalls* host_calls = nullptr;
 };
 
 struct HloModule {

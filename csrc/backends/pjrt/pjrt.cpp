@@ -170,7 +170,13 @@ Ref<cotan::Executable> compile(cotan::Device* device, const Jaxpr& j,
                                const PluginValues& flags) {
   PjrtDevice* d = as_pjrt(device);
   COTAN_CHECK(d);
-  HloModule m = lower_to_stablehlo(j, {"jit_" + name, donated});
+  Ref<HostCalls> host_calls;
+  if (d->client().shares_host_memory() &&
+      enable_host_calls(d->client().plugin()))
+    host_calls = make_ref<HostCalls>();
+  HloModule m =
+      lower_to_stablehlo(j, {"jit_" + name, donated, host_calls.get()});
+  if (host_calls && host_calls->empty()) host_calls = nullptr;
   ProgramKey key{device, m.text, flags};
   Programs& p = programs();
   {
@@ -189,7 +195,9 @@ Ref<cotan::Executable> compile(cotan::Device* device, const Jaxpr& j,
     in.push_back({a, in.size() < donated.size() && donated[in.size()]});
   for (const Aval& a : j.out_avals()) out.push_back({a});
   auto e = make_ref<PjrtExecutable>(d, compile_text(d, m, settings, name),
-                                    std::move(in), std::move(out));
+                                    std::move(in), std::move(out), host_calls);
+  // The text names this program's calls: no other has it.
+  if (host_calls) return e;
   std::lock_guard lock(p.mutex);
   return p.entries.try_emplace(std::move(key), std::move(e)).first->second;
 }
@@ -298,6 +306,9 @@ const PjrtExecutable& of_plugin(const cotan::Executable& e) {
 
 std::string serialize_program(const cotan::Executable& e) {
   const PjrtExecutable& p = of_plugin(e);
+  if (p.calls_host())
+    throw_not_implemented(
+        "[pjrt] a program that calls this process cannot be serialized");
   const Plugin& plugin = as_pjrt(e.device())->client().plugin();
   Inside inside(plugin, p.handle());
   return serialize(plugin, inside.handle);

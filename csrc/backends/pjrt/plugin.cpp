@@ -133,6 +133,12 @@ bool Plugin::has(Slot slot) const {
          api_->slots[slot];
 }
 
+const Extension* Plugin::extension(int type) const {
+  const Extension* e = api_->extension;
+  while (e && e->type != type) e = e->next;
+  return e;
+}
+
 void Plugin::missing(Slot slot) const {
   throw_not_implemented("[pjrt] ", path_, " (PJRT 0.", api_->version.minor,
                         ") does not provide function ", int(slot),

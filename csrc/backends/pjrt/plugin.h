@@ -33,6 +33,8 @@ class Plugin {
   int minor_version() const { return api_->version.minor; }
   const PluginValues& attributes() const { return attributes_; }
   bool has(abi::Slot slot) const;
+  // The extension of the API of this type, or null.
+  const abi::Extension* extension(int type) const;
 
   // Calls a slot. The args' size is filled in. Throws what `what` failed with.
   template <class Args>
