@@ -9,6 +9,7 @@ import numpy as np
 
 from cotan import _core, _dispatch
 from cotan._dispatch import Array
+from cotan._src.devices import as_device, placed
 
 __all__ = ["from_dlpack", "is_supported_dtype"]
 
@@ -38,8 +39,12 @@ def from_dlpack(external_array, device=None, copy=None) -> Array:
             f"[from_dlpack] only CPU memory can be shared, got a "
             f"{type(x).__name__} on DLPack device type {int(kind)}"
         )
-    if device is not None and getattr(device, "platform", device) != "cpu":
-        raise ValueError(f"[from_dlpack] there is no device {device!r}")
+    target = None if device is None else as_device(device)
+    elsewhere = target is not None and target.platform != "cpu"
+    if elsewhere and copy is False:
+        raise ValueError(
+            f"[from_dlpack] copy=False, but the memory is not that of {target}"
+        )
     try:
         capsule = x.__dlpack__(max_version=(1, 0))
     except TypeError:  # a producer of before 2024
@@ -51,9 +56,9 @@ def from_dlpack(external_array, device=None, copy=None) -> Array:
             "not row-major, not aligned, or of a dtype that x64 being off "
             "narrows"
         )
-    if copy and not copied:
-        return _dispatch.to_array(np.array(_dispatch.to_numpy(y)))
-    return y
+    if copy and not copied and not elsewhere:
+        y = _dispatch.to_array(np.array(_dispatch.to_numpy(y)))
+    return placed(y, target)
 
 
 def is_supported_dtype(dtype) -> bool:

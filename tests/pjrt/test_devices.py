@@ -179,3 +179,65 @@ def test_text_of_a_program(cpu_plugin, x, monkeypatch):
         assert "ENTRY" in text and "while(" in text and "sine(" in text
     monkeypatch.setitem(sys.modules, "jaxlib", None)  # cannot be imported
     assert "stablehlo.while" in compiled.as_text()
+
+
+MAKERS = {
+    "array": lambda d: cnp.array([1.0, 2.0], device=d),
+    "asarray": lambda d: cnp.asarray(np.ones(3, "i4"), device=d),
+    "asarray of an Array": lambda d: cnp.asarray(cnp.ones(3), device=d),
+    "zeros": lambda d: cnp.zeros((2, 3), device=d),
+    "ones": lambda d: cnp.ones(3, int, device=d),
+    "empty": lambda d: cnp.empty(3, device=d),
+    "full": lambda d: cnp.full((2,), 7, device=d),
+    "zeros_like": lambda d: cnp.zeros_like(np.ones(3), device=d),
+    "ones_like": lambda d: cnp.ones_like(cnp.ones(3), device=d),
+    "empty_like": lambda d: cnp.empty_like(np.ones(3), device=d),
+    "full_like": lambda d: cnp.full_like(np.ones(3), 2, device=d),
+    "arange": lambda d: cnp.arange(5, device=d),
+    "arange of fractions": lambda d: cnp.arange(0, 1, 0.3, device=d),
+    "linspace": lambda d: cnp.linspace(0, 1, 5, device=d),
+    "linspace of arrays": lambda d: cnp.linspace(
+        np.zeros(2), np.ones(2), 5, device=d
+    ),
+    "eye": lambda d: cnp.eye(3, device=d),
+    "astype": lambda d: cnp.astype(cnp.ones(3), "int32", device=d),
+    "Array.astype": lambda d: cnp.ones(3).astype("int32", device=d),
+    "fftfreq": lambda d: cnp.fft.fftfreq(5, device=d),
+    "rfftfreq": lambda d: cnp.fft.rfftfreq(5, device=d),
+    "from_dlpack": lambda d: cnp.from_dlpack(np.ones(3, "f4"), device=d),
+    "lax.full": lambda d: lax.full(
+        (2,), 1.5, sharding=d and cnp.zeros(1, device=d).sharding
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_arrays_are_made_where_they_are_asked_for(two_devices, name):
+    make = MAKERS[name]
+    want = make(None)
+    assert want.device == cotan.devices("cpu")[0]
+    for device in (two_devices[1], cotan.devices("cpu")[0]):
+        x = make(device)
+        assert x.device == device and x.dtype == want.dtype
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(want))
+        # There for good: what is computed from it is there too.
+        assert (x + np.ones((), x.dtype)).device == device
+
+
+def test_devices_by_name(two_devices):
+    assert cnp.zeros(3, device="pjrt:cpu:1").device == two_devices[1]
+    with pytest.raises((RuntimeError, ValueError), match="nowhere"):
+        cnp.zeros(3, device="pjrt:nowhere")
+    with pytest.raises(TypeError, match="expected a device"):
+        cnp.zeros(3, device=3)
+
+
+def test_makers_inside_of_programs(two_devices):
+    f = cotan.jit(lambda x: x + cnp.ones(3, device=two_devices[1]))
+    y = f(cotan.device_put(np.ones(3, "f4"), two_devices[1]))
+    assert y.device == two_devices[1] and float(y[0]) == 2
+
+
+def test_no_memory_of_others_is_shared(two_devices):
+    with pytest.raises(ValueError, match="copy=False"):
+        cnp.from_dlpack(np.ones(3, "f4"), device=two_devices[1], copy=False)

@@ -179,6 +179,13 @@ def as_device(x):
     )
 
 
+def placed(x, device, sharding=None):
+    """x on the device that its maker was asked for, where it stays. A tracer
+    stays what it is: where a program runs is decided outside of it."""
+    device = sharding if device is None else device
+    return x if device is None else _core.device_put(x, as_device(device))
+
+
 def choose_default() -> None:
     """COTAN_PLATFORMS: the first platform of the list that works is the
     default one."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
+from cotan._src.devices import placed
 from cotan.lax._types import (
     canonical_axis,
     canonical_shape,
@@ -47,22 +48,23 @@ __all__ = [
 def full(shape, fill_value, dtype=None, *, sharding=None):
     """An array of `shape` whose elements are `fill_value` (a scalar); without
     `dtype`, a Python scalar gives a weakly typed array."""
-    del sharding
     shape = canonical_shape(shape)
     if shape_of(fill_value):
         raise TypeError(
             "full must be called with scalar fill_value, got fill_value.shape "
             f"{shape_of(fill_value)}."
         )
-    if dtype is not None:
-        return _core.full(shape, fill_value, user_dtype(dtype, "full"), False)
-    dtype, _, weak = _dispatch.aval_of(fill_value)
-    return _core.full(shape, fill_value, dtype, weak)
+    weak = False
+    if dtype is None:
+        dtype, _, weak = _dispatch.aval_of(fill_value)
+    else:
+        dtype = user_dtype(dtype, "full")
+    return placed(_core.full(shape, fill_value, dtype, weak), sharding)
 
 
 def empty(shape, dtype, *, out_sharding=None):
     """An array of unspecified values (zeros)."""
-    return full(shape, 0, dtype)
+    return full(shape, 0, dtype, sharding=out_sharding)
 
 
 def full_like(x, fill_value, dtype=None, shape=None, sharding=None):
@@ -74,8 +76,10 @@ def full_like(x, fill_value, dtype=None, shape=None, sharding=None):
     )
     shape = x_shape if shape is None else canonical_shape(shape)
     if dtype is None:
-        return _core.full(shape, fill_value, x_dtype, x_weak)
-    return _core.full(shape, fill_value, user_dtype(dtype, "full_like"), False)
+        y = _core.full(shape, fill_value, x_dtype, x_weak)
+    else:
+        y = _core.full(shape, fill_value, user_dtype(dtype, "full_like"), False)
+    return placed(y, sharding)
 
 
 def iota(dtype, size: int):
@@ -85,11 +89,12 @@ def iota(dtype, size: int):
 
 def broadcasted_iota(dtype, shape, dimension: int, *, out_sharding=None):
     """An array of `shape` that counts along `dimension`."""
-    return _core.iota(
+    x = _core.iota(
         user_dtype(dtype, "iota"),
         canonical_shape(shape),
         static_int(dimension, "dimension argument of lax.broadcasted_iota"),
     )
+    return placed(x, out_sharding)
 
 
 # ---- broadcasting

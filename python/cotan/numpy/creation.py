@@ -10,6 +10,7 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes, errors
 from cotan._dispatch import Array
 from cotan._src import settings
+from cotan._src.devices import placed
 from cotan.dtypes import KeyDType
 from cotan.lax._types import canonical_shape
 
@@ -35,7 +36,8 @@ def asarray(
     >>> cnp.asarray([1, 2.5])
     Array([1. , 2.5], dtype=float32)
     """
-    return array(a, dtype=dtype, copy=bool(copy), order=order)
+    x = array(a, dtype=dtype, copy=bool(copy), order=order)
+    return placed(x, device, out_sharding)
 
 
 def array(
@@ -56,7 +58,7 @@ def array(
         x = _core.copy(x)
     if ndmin > x.ndim:
         x = x.reshape((1,) * (ndmin - x.ndim) + x.shape)
-    return x
+    return placed(x, device, out_sharding)
 
 
 def _convert(x, dtype):
@@ -237,22 +239,26 @@ def _filled(shape, value, dtype, name):
 
 def zeros(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of zeros, float32 by default."""
-    return _filled(shape, False, dtype, "zeros")
+    x = _filled(shape, False, dtype, "zeros")
+    return placed(x, device, out_sharding)
 
 
 def ones(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of ones, float32 by default."""
-    return _filled(shape, True, dtype, "ones")
+    x = _filled(shape, True, dtype, "ones")
+    return placed(x, device, out_sharding)
 
 
 def empty(shape, dtype=None, *, device=None, out_sharding=None):
     """An array of zeros: there is no uninitialised memory to see."""
-    return _filled(shape, False, dtype, "empty")
+    x = _filled(shape, False, dtype, "empty")
+    return placed(x, device, out_sharding)
 
 
 def full(shape, fill_value, dtype=None, *, device=None, out_sharding=None):
     """An array of copies of fill_value (broadcast to `shape`)."""
-    return _full(shape, fill_value, dtype, "full")
+    x = _full(shape, fill_value, dtype, "full")
+    return placed(x, device, out_sharding)
 
 
 def _like(a, name, shape, dtype):
@@ -280,24 +286,28 @@ def _full_like(a, fill, dtype, shape, name):
 
 def zeros_like(a, dtype=None, shape=None, *, device=None, out_sharding=None):
     """Zeros with the shape and dtype of `a`."""
-    return _full_like(a, False, dtype, shape, "zeros_like")
+    x = _full_like(a, False, dtype, shape, "zeros_like")
+    return placed(x, device, out_sharding)
 
 
 def ones_like(a, dtype=None, shape=None, *, device=None, out_sharding=None):
     """Ones with the shape and dtype of `a`."""
-    return _full_like(a, True, dtype, shape, "ones_like")
+    x = _full_like(a, True, dtype, shape, "ones_like")
+    return placed(x, device, out_sharding)
 
 
 def empty_like(prototype, dtype=None, shape=None, *, device=None):
     """Zeros with the shape and dtype of `prototype`."""
-    return _full_like(prototype, False, dtype, shape, "empty_like")
+    x = _full_like(prototype, False, dtype, shape, "empty_like")
+    return placed(x, device)
 
 
 def full_like(
     a, fill_value, dtype=None, shape=None, *, device=None, out_sharding=None
 ):
     """Copies of fill_value with the shape and dtype of `a`."""
-    return _full_like(a, fill_value, dtype, shape, "full_like")
+    x = _full_like(a, fill_value, dtype, shape, "full_like")
+    return placed(x, device, out_sharding)
 
 
 # ---- ranges
@@ -360,10 +370,10 @@ def arange(
         and max(abs(start), abs(stop)) < 2**24
     )
     if exact and (dtype.kind == "f" or not isinstance(start + step, float)):
-        return _core.np_arange(int(start), int(step), count, dtype)
-    return _from_numpy(
-        np.asarray(start + step * np.arange(count), dtype=None), dtype
-    )
+        x = _core.np_arange(int(start), int(step), count, dtype)
+    else:
+        x = _from_numpy(np.asarray(start + step * np.arange(count)), dtype)
+    return placed(x, device, out_sharding)
 
 
 def linspace(
@@ -388,7 +398,7 @@ def linspace(
         values, step = np.linspace(start, stop, num, endpoint, retstep=True)
         if dtype.kind in "iu":
             values = np.floor(values)
-        out = _from_numpy(values, dtype)
+        out = placed(_from_numpy(values, dtype), device)
         return (out, _to_array(np.asarray(step, work))) if retstep else out
     a = _operand(start, "linspace", 0).astype(work)
     b = _operand(stop, "linspace", 1).astype(work)
@@ -403,7 +413,7 @@ def linspace(
         from cotan.numpy.elementwise import floor
 
         out = floor(out)
-    out = _core.np_moveaxis(out, 0, axis).astype(dtype)
+    out = placed(_core.np_moveaxis(out, 0, axis).astype(dtype), device)
     return (out, step) if retstep else out
 
 
@@ -461,7 +471,8 @@ def eye(N, M=None, k=0, dtype=None, *, device=None):
     m = n if M is None else _dimension(M, "M", "eye")
     if isinstance(k, int):
         k = min(max(k, -n), m)  # beyond: no diagonal, whatever the size of k
-    return _core.np_diagonal_mask(n, m, k, _float(dtype), False)
+    x = _core.np_diagonal_mask(n, m, k, _float(dtype), False)
+    return placed(x, device)
 
 
 def _dimension(n, name, op):

@@ -10,6 +10,7 @@ import numpy as np
 
 from cotan import _core, _dispatch, dtypes
 from cotan._dispatch import Array
+from cotan._src.devices import placed
 
 _operand = _core.np_operand
 _ufuncs = _dispatch.make_ufuncs()
@@ -480,7 +481,9 @@ def astype(x, dtype, /, *, copy=False, device=None):
     """x converted to a dtype; None is the default float."""
     x = _operand(x, "astype", 0)
     out = _core.np_astype(x, float if dtype is None else dtype)
-    return _core.copy(out) if copy and out.dtype == x.dtype else out
+    if copy and out.dtype == x.dtype:
+        out = _core.copy(out)
+    return placed(out, device)
 
 
 def iscomplexobj(x) -> bool:

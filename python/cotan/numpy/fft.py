@@ -16,6 +16,7 @@ import operator
 from collections.abc import Sequence
 
 from cotan import _core
+from cotan._src.devices import placed
 from cotan.lax._fft import fft as _lax_fft
 from cotan.lax._types import FftType
 from cotan.numpy.creation import asarray
@@ -264,7 +265,7 @@ def fftfreq(n: int, d=1.0, *, dtype=None, device=None):
     if not isinstance(n, (list, tuple)):
         n = operator.index(n)
         numbers = [*range((n + 1) // 2), *range(-(n // 2), 0)]
-    return _frequencies("fftfreq", n, d, dtype, numbers)
+    return placed(_frequencies("fftfreq", n, d, dtype, numbers), device)
 
 
 def rfftfreq(n: int, d=1.0, *, dtype=None, device=None):
@@ -273,7 +274,7 @@ def rfftfreq(n: int, d=1.0, *, dtype=None, device=None):
     if not isinstance(n, (list, tuple)):
         n = operator.index(n)
         numbers = list(range(n // 2 + 1))
-    return _frequencies("rfftfreq", n, d, dtype, numbers)
+    return placed(_frequencies("rfftfreq", n, d, dtype, numbers), device)
 
 
 def _shifted(name, x, axes, by):

@@ -54,7 +54,9 @@ def _astype(self, dtype, copy=False, device=None):
         )
         self = elementwise.real(self)
     out = _core.np_astype(self, dtype)
-    return _core.copy(out) if copy and out.dtype == self.dtype else out
+    if copy and out.dtype == self.dtype:
+        out = _core.copy(out)
+    return devices.placed(out, device)
 
 
 def _flatten(self, order="C", *, out_sharding=None):
