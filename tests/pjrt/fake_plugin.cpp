@@ -2,12 +2,19 @@
 // It has one device, host memory for buffers, and programs whose results are
 // their first arguments. Compiled by test_faults.py with abi.h.
 //
-//   major1      speaks another major version     null      gives no API
-//   tiny        lacks even the error functions    old       ends after slot 88
-//   no_client   refuses to make a client          compile   every compilation
-//   fails parse       fails as a parser, naming line 3  execute   running fails
-//   at once async       running fails when waited for     oom       uploads run
-//   out of memory cancelled   running is cancelled
+//   major1     speaks another major version
+//   null       gives no API
+//   tiny       lacks even the error functions
+//   old        ends after slot 88
+//   newer      is of a later minor version, with slots that we do not know
+//   no_client  refuses to make a client
+//   compile    every compilation fails
+//   parse      fails as a parser, naming line 3
+//   execute    running fails at once
+//   cancelled  running is cancelled
+//   exhausted  running is out of memory
+//   async      running fails when waited for
+//   oom        uploads run out of memory
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -199,6 +206,7 @@ abi::Error* to_host(abi::ToHostArgs* a) {
 abi::Error* execute(abi::ExecuteArgs* a) {
   if (mode() == "execute") return error(3, "these arguments cannot be");
   if (mode() == "cancelled") return error(1, "cancelled by the runtime");
+  if (mode() == "exhausted") return error(8, "out of memory while running");
   auto* p = reinterpret_cast<FakeProgram*>(a->executable);
   for (size_t j = 0; j < p->outputs; ++j) {
     auto* in = reinterpret_cast<FakeBuffer*>(
@@ -213,7 +221,7 @@ abi::Error* execute(abi::ExecuteArgs* a) {
 
 struct Table {
   abi::Api api;
-  void* more[128];
+  void* more[1000];  // more than any version has
 };
 
 template <class F>
@@ -231,6 +239,7 @@ extern "C" abi::Api* GetPjrtApi() {
   if (mode() == "major1") t.api.version.major = 1;
   if (mode() == "tiny") t.api.size = 40 + 8 * 2;
   if (mode() == "old") t.api.size = 40 + 8 * 89;
+  if (mode() == "newer") t.api.version.minor = 9999;
   set(t, abi::kErrorDestroy, error_destroy);
   set(t, abi::kErrorMessage, error_message);
   set(t, abi::kErrorGetCode, error_code);

@@ -79,7 +79,16 @@ def test_not_a_plugin(attempt, tmp_path):
         ("compile", "RuntimeError: [pjrt] compiling jit_f for pjrt:fake:0 "),
         ("parse", "This is about [sin]"),
         ("execute", "ValueError: [pjrt] running a program on pjrt:fake:0 "),
-        ("cancelled", "failed: CANCELLED: cancelled by the runtime"),
+        (
+            "cancelled",
+            "RuntimeError: [pjrt] running a program on pjrt:fake:0 failed: "
+            "CANCELLED: cancelled by the runtime",
+        ),
+        (
+            "exhausted",
+            "MemoryError: [pjrt] running a program on pjrt:fake:0 failed: "
+            "RESOURCE_EXHAUSTED: out of memory while running",
+        ),
         ("async", "failed: INTERNAL: the device caught fire"),
     ],
 )
@@ -105,6 +114,15 @@ def test_async_errors_wait_for_the_value(attempt):
 def test_out_of_memory(attempt):
     out = attempt("oom", f"def f():\n    {X}    return x\nprint(attempt(f))")
     assert "MemoryError: [pjrt] copying to pjrt:fake:0 failed" in out
+
+
+def test_a_newer_plugin_works(attempt):
+    out = attempt(
+        "newer",
+        X + "print(np.asarray(cotan.jit(lambda v: v + 1)(x)).sum())\n"
+        "print(pjrt.describe('pjrt:fake')['pjrt_api'])",
+    )
+    assert "15.0" in out and "0.9999" in out
 
 
 def test_missing_functions(attempt):

@@ -1,5 +1,10 @@
 """The text that jaxprs become: goldens, and StableHLO's own parser."""
 
+import pathlib
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,7 +13,9 @@ import cotan.numpy as cnp
 from cotan import _core
 from tests import device
 from tests.ops.case import arrays
-from tests.ops.test_matrix import every_case
+from tests.ops.test_matrix import CASES, every_case
+
+HERE = pathlib.Path(__file__).parent
 
 
 def text_of(f, *args, **options):
@@ -74,6 +81,35 @@ def test_every_primitive_parses(case, parse):
                     text_of(lambda *a: case.call(*a), *xs)
                 continue
             parse(text_of(lambda *a: case.call(*a), *xs))
+
+
+def test_the_interpreter_agrees(tmp_path):
+    """jaxlib's reference interpreter, where it knows the operations and its
+    bindings the dtypes, gives what the reference of the case gives."""
+    pytest.importorskip("jaxlib")
+    programs = {}
+    with cotan.enable_x64():
+        for case in CASES:
+            if case.primitive in device.NO_STABLEHLO:
+                continue
+            numbers = case.make(case.main_dtype)
+            text = text_of(lambda *a, c=case: c.call(*a), *arrays(numbers))
+            want = case.expected(numbers, case.main_dtype)
+            programs[case.name] = text, numbers, want
+    path = tmp_path / "programs.pickle"
+    path.write_bytes(pickle.dumps(programs))
+    result = subprocess.run(
+        [sys.executable, str(HERE / "interpret.py"), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    verdicts = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    assert verdicts.keys() == programs.keys()
+    wrong = {k: v for k, v in verdicts.items() if v not in ("equal", "refused")}
+    assert not wrong
+    assert sum(v == "equal" for v in verdicts.values()) >= 300
 
 
 @pytest.mark.parametrize(
