@@ -2,6 +2,7 @@
 
 import pathlib
 import pickle
+import re
 import subprocess
 import sys
 
@@ -108,8 +109,11 @@ def test_the_interpreter_agrees(tmp_path):
     verdicts = dict(line.split(": ", 1) for line in result.stdout.splitlines())
     assert verdicts.keys() == programs.keys()
     wrong = {k: v for k, v in verdicts.items() if v not in ("equal", "refused")}
-    assert not wrong
-    assert sum(v == "equal" for v in verdicts.values()) >= 300
+    # Of a window that lies partly outside, XLA (and JAX, which relies on it)
+    # drops all elements; the interpreter those outside.
+    wrong = {k for k in wrong if not re.match("scatter.*-windows-fill$", k)}
+    assert not wrong, {k: verdicts[k] for k in wrong}
+    assert sum(v == "equal" for v in verdicts.values()) > 400
 
 
 @pytest.mark.parametrize(
