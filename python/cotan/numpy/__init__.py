@@ -2,9 +2,9 @@
 
 Functions take arrays and scalars (not lists), promote by JAX's lattice, and
 work under every transformation. Start with `creation` (array, zeros, ...);
-one file per family: `elementwise`, `reductions`, `shaping`, `indexing`,
-`sorting`, `products`, `math_functions`, `polynomial`, `vectorizing`. The hot
-parts are C++ (csrc/jnp).
+one file per family: `elementwise`, `reductions`, `shaping`, `padding`,
+`indexing`, `sorting`, `products`, `math_functions`, `polynomial`,
+`vectorizing`. The hot parts are C++ (csrc/jnp).
 
 >>> import cotan.numpy as cnp
 >>> cnp.sum(cnp.arange(4) ** 2)
@@ -208,6 +208,7 @@ from cotan.numpy.indexing import (
     unravel_index,
     where,
 )
+from cotan.numpy.padding import pad
 from cotan.numpy.products import (
     cross,
     dot,
@@ -329,7 +330,6 @@ from cotan.numpy.shaping import (
     matrix_transpose,
     moveaxis,
     ndim,
-    pad,
     permute_dims,
     ravel,
     repeat,

@@ -21,7 +21,8 @@ from cotan.lax._fft import fft as _lax_fft
 from cotan.lax._types import FftType
 from cotan.numpy.creation import asarray
 from cotan.numpy.elementwise import conj
-from cotan.numpy.shaping import moveaxis, pad, roll
+from cotan.numpy.padding import pad
+from cotan.numpy.shaping import moveaxis, roll
 
 __all__ = [
     "fft",
