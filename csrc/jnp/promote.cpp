@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "base/warning.h"
 #include "ops/lax.h"
 
 namespace cotan::jnp {
@@ -238,6 +239,9 @@ Value broadcast_to(const Value& x, const Shape& shape) {
     int64_t n = x.shape()[size_t(d)];
     fits = n == 1 || n == shape[size_t(d + skip)];
   }
+  if (skip < 0)
+    throw_value("Cannot broadcast to shape with fewer dimensions: arr_shape=",
+                shape_string(x.shape()), " shape=", shape_string(shape));
   if (!fits)
     throw_value(
         "Incompatible shapes for broadcasting: ", shape_string(x.shape()),
@@ -264,6 +268,11 @@ void check_rank_promotion(const char* op, std::span<const Value> x) {
     if (!shapes.empty()) shapes += " ";
     shapes += shape_string(v.shape());
   }
+  if (config().rank_promotion == RankPromotion::warn)
+    return warn(cat("Following NumPy automatic rank promotion for ", op,
+                    " on shapes ", shapes,
+                    ". Set the cotan_numpy_rank_promotion config option to "
+                    "'allow' to disable this warning."));
   throw_value("Operands could not be broadcast together for ", op,
               " on shapes ", shapes,
               " and with the config option "

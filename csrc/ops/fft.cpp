@@ -19,7 +19,10 @@ bool real_lines(DType t) { return t == DType::f32 || t == DType::f64; }
 [[noreturn]] void wrong_lengths(const char* kind, const Aval& x,
                                 const Dims& lengths) {
   throw_value("[fft] ", kind, " input shape ", shape_string(x.shape),
-              " minor dimensions must be equal to fft_lengths ",
+              " minor dimensions must be equal to ",
+              kind == std::string_view("IRFFT")
+                  ? "all except the last fft_length, got fft_lengths="
+                  : "fft_lengths ",
               shape_string(lengths));
 }
 

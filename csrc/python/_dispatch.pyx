@@ -395,8 +395,9 @@ cdef object reflected(BinaryFn f, Array self, object other):
 
 
 cdef object _refused(object other):
-    # Sequences are refused at once: NumPy would take them, JAX does not.
-    if isinstance(other, (list, tuple)):
+    # Sequences are refused at once: NumPy would take them, JAX does not. A
+    # class of their kind may have operators of its own.
+    if type(other) in (list, tuple):
         raise TypeError(
             f"unsupported operand: a {type(other).__name__} is not an array; "
             "use cotan.numpy.asarray")

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/warning.h"
 #include "jnp/promote.h"
 #include "python/gil.h"
 
@@ -322,8 +323,23 @@ namespace {
 // Of at least this many bytes sharing memory is cheaper than copying it.
 constexpr size_t kBorrowBytes = 4096;
 
+// A subclass whose data is not all that it means.
+void refuse_masked(PyObject* x) {
+  if (PyArray_CheckExact(x)) return;
+  Owned module(checked(PyImport_ImportModule("numpy.ma")));
+  Owned type(checked(PyObject_GetAttrString(module.get(), "MaskedArray")));
+  int masked = PyObject_IsInstance(x, type.get());
+  if (masked < 0) throw PythonError();
+  if (masked)
+    throw_value(
+        "numpy masked arrays are not supported as direct inputs to cotan "
+        "functions. Use arr.filled() to convert the value to a standard numpy "
+        "array.");
+}
+
 // Memory of x is shared if it has `share_from` bytes.
 Value numpy_value(PyObject* x, size_t share_from, bool* copied) {
+  refuse_masked(x);
   auto* a = reinterpret_cast<PyArrayObject*>(x);
   DType from;
   if (!dtype_from_descr(PyArray_DESCR(a), &from)) {
@@ -504,6 +520,11 @@ void add_internal_folder(const char* path) {
   internal_folders.emplace_back(path);
 }
 
+void show_warning(const std::string& text) {
+  Gil gil;
+  if (PyErr_WarnEx(PyExc_UserWarning, text.c_str(), 1) < 0) throw PythonError();
+}
+
 SourceRef python_source() {
   if (!PyGILState_Check()) return nullptr;
   PyFrameObject* frame = PyEval_GetFrame();
@@ -534,6 +555,7 @@ void initialize(PyObject* (*wrap)(ValueObj*), ValueObj* (*unwrap_fn)(PyObject*),
   wrap_hook = wrap;
   unwrap_hook = unwrap_fn;
   if (install_source_hook) set_source_hook(python_source);
+  set_warning_hook(show_warning);
 }
 
 }  // namespace cotan::python

@@ -284,7 +284,11 @@ def _check_scalar(value, holomorphic):
 
 
 def _ones_like(x):
-    return _core.full((), 1, x.dtype, x.weak_type)
+    one = _core.full((), 1, x.dtype, x.weak_type)
+    if one.dtype == x.dtype:
+        return one
+    # x has 64 bits, made where they were on.
+    return _core.convert(one, x.dtype, x.weak_type)
 
 
 def _vjp_leaves(flat, leaves, what):

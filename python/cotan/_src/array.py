@@ -316,9 +316,9 @@ def _known(x, method):
     if isinstance(x, _dispatch.Array) and not _dispatch.is_concrete(x):
         raise errors.ConcretizationTypeError(
             "Abstract tracer value encountered where concrete value is "
-            f"expected: {_describe(x)}. The {method}() method was called on "
-            "it: return the array, or mark the argument that it depends on "
-            f"with static_argnums.{_where(x)}"
+            f"expected. The {method}() method was called on {_describe(x)}. "
+            "Return the array, or mark the argument that it depends on with "
+            f"static_argnums.{_where(x)}"
         )
     return _dispatch.to_numpy(x)
 

@@ -109,6 +109,10 @@ class Config:
         else:
             raise AttributeError(f"Unrecognized config option: {name}")
 
+    @property
+    def x64_enabled(self) -> bool:
+        return self.enable_x64
+
     def read(self, name: str):
         return getattr(self, name)
 

@@ -43,4 +43,18 @@ def fft(x, fft_type: FftType | str, fft_lengths: Sequence[int]):
     lengths = tuple([operator.index(n) for n in fft_lengths])
     if not lengths:
         return x
+    if 0 in lengths:
+        return _empty(x, fft_type, lengths)
     return _core.fft(x, int(fft_type), lengths)
+
+
+def _empty(x, fft_type, lengths):
+    """The transform of nothing."""
+    shape = [*x.shape[: x.ndim - len(lengths)], *lengths]
+    dtype = x.dtype
+    if fft_type is FftType.RFFT:
+        shape[-1] = lengths[-1] // 2 + 1
+        dtype = np.result_type(dtype, np.complex64)
+    elif fft_type is FftType.IRFFT:
+        dtype = np.zeros(0, dtype).real.dtype
+    return _core.full(shape, 0, dtype, False)

@@ -502,7 +502,7 @@ def qdwh(
         raise NotImplementedError("[qdwh] dynamic_shape is not available")
     u, s, vh = svd(x, full_matrices=False)
     v = vh.conj().T
-    h = (v * s.astype(v.dtype)) @ vh
+    h = (v * s.astype(v.dtype)[None]) @ vh
     return u @ vh, h, _array(np.int32(0)), _array(np.bool_(True))
 
 

@@ -146,11 +146,17 @@ def one_hot(x, num_classes: int, *, dtype=None, axis: int = -1):
     Array([[1, 0, 0],
            [0, 0, 1]], dtype=int32)
     """
-    n = static_int(num_classes, "The error arose in nn.one_hot num_classes")
-    x = _dispatch.to_array(x)
+    from cotan.numpy import asarray
+
+    n = static_int(
+        num_classes,
+        "The error arose in jax.nn.one_hot argument `num_classes`",
+    )
+    x = asarray(x)
     if not dtypes.issubdtype(x.dtype, np.integer):
         warnings.warn(
-            f"nn.one_hot input should be integer-typed; got dtype={x.dtype}",
+            "jax.nn.one_hot input should be integer-typed; got "
+            f"dtype={x.dtype}",
             DeprecationWarning,
             stacklevel=2,
         )

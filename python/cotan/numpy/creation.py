@@ -69,9 +69,11 @@ def _convert(x, dtype):
             return _to_array(x)
         return _from_numpy(x, dtype)
     if isinstance(x, (np.ndarray, np.generic)):
+        if isinstance(x, np.ma.MaskedArray):
+            x = x.data
         return _to_array(x) if dtype is None else _from_numpy(x, dtype)
     if x is None:
-        raise ValueError("None is not a valid value for cotan.numpy.array")
+        raise ValueError("None is not a valid value for jnp.array")
     if isinstance(x, (list, tuple)):
         return _from_sequence(x, dtype)
     if _dispatch.is_array(x):  # has __jax_array__
@@ -116,7 +118,7 @@ def _from_sequence(x, dtype):
     leaves = _leaves(x, [])
     types = set(map(type, leaves))
     if type(None) in types:
-        raise ValueError("None is not a valid value for cotan.numpy.array")
+        raise ValueError("None is not a valid value for jnp.array")
     for item in leaves:
         if not _dispatch.is_array(item):
             if hasattr(item, "__array__") or _has_buffer(item):
@@ -313,19 +315,19 @@ def full_like(
 # ---- ranges
 
 
-def _concrete(x, what):
+def _concrete(x, what, where=None):
     if isinstance(x, Array):
         if x.ndim != 0:
             raise ValueError(
-                f"cotan.numpy.arange: arguments must be scalars; got {what}={x}"
+                f"jnp.arange: arguments must be scalars; got {what}={x}"
             )
         value = _dispatch.concrete_or_none(x)
         if value is None:
             raise errors.ConcretizationTypeError(
                 "Abstract tracer value encountered where concrete value is "
-                f"expected: the argument {what!r} of cotan.numpy.arange gives "
-                "the shape of its result. Mark what it depends on with "
-                "static_argnums."
+                f"expected: it gives the shape of the result. It arose in the "
+                f"{where or f'jnp.arange argument {what!r}'}. Mark what it "
+                "depends on with static_argnums."
             )
         return np.asarray(value)[()]
     if isinstance(x, np.ndarray) and x.ndim == 0:
@@ -356,7 +358,8 @@ def arange(
         for x in (start, stop, step)
     ):
         raise ValueError(
-            "cotan.numpy.arange does not take a complex start, stop or step."
+            "Passing complex start/stop/step to jnp.arange is no longer "
+            "supported."
         )
     if dtype is None:
         dtype = _core.result_type(given)[0]
@@ -481,7 +484,7 @@ def _dimension(n, name, op):
     except TypeError:
         raise TypeError(
             "Shapes must be 1D sequences of concrete values of integer type, "
-            f"got ({n!r},). argument of {name!r} cotan.numpy.{op}()."
+            f"got ({n!r},). argument of {name!r} jnp.{op}()."
         ) from None
     if n < 0:
         raise ValueError(f"negative dimensions are not allowed, got {n}")
@@ -495,9 +498,9 @@ def identity(n, dtype=None):
 
 def tri(N, M=None, k=0, dtype=None):
     """Ones at and below the k-th diagonal."""
-    return _core.np_diagonal_mask(
-        N, N if M is None else M, k, _float(dtype), True
-    )
+    n = _dimension(N, "N", "tri")
+    m = n if M is None else _dimension(M, "M", "tri")
+    return _core.np_diagonal_mask(n, m, k, _float(dtype), True)
 
 
 def tril(m, k=0):
@@ -618,7 +621,8 @@ class _Grid:
 
     def __getitem__(self, key):
         single = isinstance(key, slice)
-        axes = [_axis_of(s) for s in ((key,) if single else key)]
+        name = "jnp.ogrid" if self.sparse else "jnp.mgrid"
+        axes = [_axis_of(s, name) for s in ((key,) if single else key)]
         if single:
             return axes[0]
         if not axes:
@@ -630,12 +634,16 @@ class _Grid:
         return out if self.sparse else _core.np_stack(out, 0)
 
 
-def _axis_of(s):
-    start = 0 if s.start is None else s.start
-    step = 1 if s.step is None else s.step
+def _axis_of(s, name):
+    start, stop, step = (
+        _concrete(x, what, f"slice {what} of {name}")
+        for x, what in ((s.start, "start"), (s.stop, "stop"), (s.step, "step"))
+    )
+    start = 0 if start is None else start
+    step = 1 if step is None else step
     if isinstance(step, complex):
-        return linspace(start, s.stop, int(abs(step)))
-    return arange(start, s.stop, step)
+        return linspace(start, stop, int(abs(step)))
+    return arange(start, stop, step)
 
 
 mgrid, ogrid = _Grid(False), _Grid(True)

@@ -3,6 +3,7 @@ the rest are compositions of them."""
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 
@@ -438,13 +439,28 @@ def lcm(x1, x2):
 
 def i0(x):
     """The modified Bessel function of the first kind, order 0."""
-    from cotan import lax
-
     x = _inexact(x, "i0")
     if x.dtype.kind == "c":
         raise ValueError("Argument to cotan.numpy.i0 must be real valued.")
-    x = absolute(x)
-    return exp(x) * lax.bessel_i0e(x)
+    return _i0()(x)
+
+
+@functools.cache
+def _i0():
+    from cotan import lax
+    from cotan._src.custom import custom_jvp
+
+    @custom_jvp
+    def i0(x):
+        return exp(absolute(x)) * lax.bessel_i0e(x)
+
+    @i0.defjvp
+    def i0_jvp(primals, tangents):
+        (x,), (t,) = primals, tangents
+        # At 0 too, where |x| has no derivative.
+        return i0(x), exp(absolute(x)) * lax.bessel_i1e(x) * t
+
+    return i0
 
 
 def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
@@ -473,8 +489,17 @@ def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
 def spacing(x, /):
     """Distance to the next number away from zero."""
     x = _inexact(x, "spacing")
-    away = copysign(math.inf, x)
-    return nextafter(x, away.astype(x.dtype)) - x
+    if x.dtype.kind == "c":
+        raise ValueError("jnp.spacing is not defined for complex inputs.")
+    # In float16 NumPy goes upwards always.
+    infinity = _core.np_astype(math.inf, x.dtype)
+    away = infinity if x.dtype.name == "float16" else copysign(infinity, x)
+    step = nextafter(x, away) - x
+    tiny = _core.np_astype(
+        float(dtypes.finfo(x.dtype).smallest_subnormal), x.dtype
+    )
+    # Where subnormal numbers are flushed to zero.
+    return _where(step == 0, copysign(tiny, x), step)
 
 
 def astype(x, dtype, /, *, copy=False, device=None):

@@ -747,7 +747,7 @@ class _Concatenator:
                 axis, ndmin, trans1d = (*parts, *self.defaults[len(parts) :])
                 continue
             if isinstance(item, slice):
-                item = _axis_of(item)
+                item = _axis_of(item, f"jnp.{self.name}")
             x = array(item)
             if x.ndim < ndmin:
                 # trans1d: the place of x's axes, of the last one if negative.

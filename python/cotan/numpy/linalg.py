@@ -125,7 +125,7 @@ def _vector_norm(x, ord, axes, keepdims):
         return sqrt(_square_sum(x, axes, keepdims))
     a = absolute(x)
     if ord == math.inf:
-        return max(a, axis=axes, keepdims=keepdims)
+        return max(a, axis=axes, keepdims=keepdims, initial=0)
     if ord == -math.inf:
         return min(a, axis=axes, keepdims=keepdims)
     if ord == 0:

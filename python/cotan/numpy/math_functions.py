@@ -191,9 +191,8 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     """The integral by the trapezoidal rule."""
     y = _operand(y, "trapezoid", 0)
     if x is None:
-        x, dx = None, _operand(dx, "trapezoid", 2)
-        t = _inexact_dtype(y, dx)
-        y, dx = y.astype(t), dx.astype(t)
+        (y,) = _core.promote_inexact("trapezoid", [y])
+        dx = _operand(dx, "trapezoid", 2)
     else:
         x = _operand(x, "trapezoid", 1)
         t = _inexact_dtype(y, x)
@@ -232,7 +231,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         )
     x = _operand(x, "interp", 0)
     if x.dtype.kind == "c" or xp.dtype.kind == "c":
-        raise ValueError("cotan.numpy.interp: x values cannot be complex")
+        raise ValueError("jnp.interp: complex x values not supported.")
     work = _inexact_dtype(x, xp)
     x, xp = x.astype(work), xp.astype(work)
     (fp,) = _inexact("interp", fp)
@@ -356,10 +355,17 @@ def histogramdd(sample, bins=10, range=None, weights=None, density=None):
     """(counts, edges of each axis) of points in D dimensions."""
     if isinstance(sample, (list, tuple)):
         sample = stack([_operand(s, "histogramdd", 0) for s in sample], -1)
-    x = _operand(sample, "histogramdd", 0)
+    if weights is None:
+        (x,) = _core.promote_inexact(
+            "histogramdd", [_operand(sample, "histogramdd", 0)]
+        )
+    else:
+        common = _inexact_dtype(sample, weights)
+        x = _operand(sample, "histogramdd", 0).astype(common)
+        weights = _operand(weights, "histogramdd", 3).astype(common)
     if x.ndim == 1:
         x = x[:, None]
-    n, dims = x.shape
+    dims = x.shape[1]
     if range is not None and len(range) != dims:
         raise ValueError(
             f"For sample.shape={x.shape}, should have the same number of "
@@ -383,12 +389,13 @@ def histogramdd(sample, bins=10, range=None, weights=None, density=None):
     counts = bincount(flat, weights, length=total).reshape(sizes)
     counts = counts[(slice(1, -1),) * dims]
     if density:
-        counts = counts.astype(float)
+        # Of what lies within the edges, not of all points.
+        counts = counts.astype(_inexact_dtype(x))
+        counts = counts / counts.sum()
         for d, e in enumerate(edges):
             shape = [1] * dims
             shape[d] = -1
             counts = counts / diff(e).reshape(shape)
-        counts = counts / (n if weights is None else sum(weights))
     return counts, edges
 
 

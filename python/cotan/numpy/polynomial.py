@@ -227,5 +227,7 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
             fac = residuals / (x.shape[0] - (deg + 1))
         if y.ndim == 1:
             return c, base * fac
+        if np.ndim(fac):
+            fac = fac[None, None]
         return c, base[:, :, None] * fac
     return c

@@ -223,6 +223,14 @@ def einsum(
         )
     if not isinstance(subscripts, str):
         subscripts, operands = _interleaved(subscripts, operands)
+    if isinstance(optimize, (list, tuple)) and any(
+        not isinstance(pair, str) and len(pair) > 2 for pair in optimize
+    ):
+        raise NotImplementedError(
+            "jax.numpy.einsum does not support simultaneous contraction of 3 "
+            "or more operands. Typically this means you've passed an "
+            "unsupported path to the einsum optimize parameter."
+        )
     return _core.np_einsum(
         subscripts, operands, _precision(precision), preferred_element_type
     )

@@ -268,7 +268,19 @@ def _axes(axis, ndim):
 # ---- without nans
 
 
-def _without_nan(name, a, fill):
+def _check_where(name, where):
+    if where is None:
+        return
+    where = _operand(where, name, 1)
+    if where.dtype != bool:
+        raise ValueError(
+            f"jnp.{name}: where must be None or a boolean array; got "
+            f"where.dtype={where.dtype}."
+        )
+
+
+def _without_nan(name, a, fill, where=None):
+    _check_where(name, where)
     a = _operand(a, name, 0)
     if not dtypes.issubdtype(a.dtype, np.inexact):
         return a, None
@@ -280,7 +292,7 @@ def nansum(
     a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None
 ):
     """`sum` with nan as 0."""
-    a, _ = _without_nan("nansum", a, 0)
+    a, _ = _without_nan("nansum", a, 0, where)
     return sum(a, axis, dtype, out, keepdims, initial, where)
 
 
@@ -288,12 +300,12 @@ def nanprod(
     a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None
 ):
     """`prod` with nan as 1."""
-    a, _ = _without_nan("nanprod", a, 1)
+    a, _ = _without_nan("nanprod", a, 1, where)
     return prod(a, axis, dtype, out, keepdims, initial, where)
 
 
 def _nan_extremum(name, reduce, fill, a, axis, out, keepdims, initial, where):
-    a, nan = _without_nan(name, a, fill)
+    a, nan = _without_nan(name, a, fill, where)
     r = reduce(a, axis, out, keepdims, initial, where)
     if nan is None or initial is not None:
         return r
@@ -339,15 +351,10 @@ def nanargmin(a, axis=None, out=None, keepdims=None):
 def _valid(name, a, where):
     """a with 0 for nan (which derivatives do not pass), and what is valid."""
     ok = a == a
+    values = _without_nan(name, a, 0, where)[0]
     if where is not None:
-        where = _operand(where, name, 1)
-        if where.dtype != bool:
-            raise ValueError(
-                f"{name}: where must be None or a boolean array; got "
-                f"{where.dtype=}"
-            )
-        ok = ok & where
-    return _without_nan(name, a, 0)[0], ok
+        ok = ok & _core.broadcast_to(_operand(where, name, 1), a.shape)
+    return values, ok
 
 
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
@@ -525,12 +532,12 @@ def _inverted_cdf(x, weights, q, ignore_nan):
         weights = _core.np_full(x.shape, 1, x.dtype, "quantile")
     wrong = (weights < 0) | isnan(weights)
     reached = cumsum(_core.where(wrong | nan, 0, weights), axis=-1)
-    target = q * reached[..., -1]
-    index = sum(reached < target[..., None], axis=-1)
-    bad = any(wrong, axis=-1)
+    target = q * reached[None, ..., -1]
+    index = sum(reached[None] < target[..., None], axis=-1)
+    bad = any(wrong, axis=-1)[None]
     last = x.shape[-1] - 1
     if ignore_nan:
-        count = sum(~nan, axis=-1)
+        count = sum(~nan, axis=-1)[None]
         bad, last = bad | (count == 0), count - 1
     index = _core.np_moveaxis(
         _core.where(index < last, index, last).clip(0), 0, -1
@@ -580,7 +587,7 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
         x, weights = sort_key_val(x, to_rows(weights), dimension=x.ndim - 1)
     flat_q = q.reshape(-1)
     if ignore_nan:
-        count = sum(~isnan(x), axis=-1, dtype=work)  # [rest]
+        count = sum(~isnan(x), axis=-1, dtype=work)[None]  # [1, rest]
         at = flat_q.reshape((-1,) + (1,) * len(shape)) * (count - 1)
         at = _core.where(count == 0, 0, at)
     else:
@@ -617,7 +624,7 @@ def _quantile(name, a, q, axis, method, keepdims, ignore_nan, weights=None):
         below, above = pick(low), pick(high)
         out = below * (1 - part) + above * part
     if not ignore_nan:
-        bad = any(isnan(x), axis=-1)
+        bad = any(isnan(x), axis=-1)[None]
         out = _core.where(bad, _core.np_astype(math.nan, work, True), out)
     return out.reshape(q.shape + (kept if keepdims else shape)).astype(own)
 

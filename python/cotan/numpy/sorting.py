@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -211,6 +212,10 @@ def unique(
         shape = (a.shape[axis_],)
         a = _core.np_moveaxis(a, axis_, 0)
         rows = a.reshape(a.shape[0], -1)
+    if equal_nan and rows.dtype.kind == "c" and rows.ndim == 1:
+        # One nan, and last: whichever part it is in.
+        nan = _core.np_astype(complex(math.nan, math.nan), rows.dtype)
+        rows = _core.where(rows != rows, nan, rows)
     order, first = _sorted_groups(rows, equal_nan)
     n = rows.shape[0]
     if size is None:
@@ -357,14 +362,32 @@ def unique_inverse(x, /, *, size=None, fill_value=None):
 def isin(
     element, test_elements, assume_unique=False, invert=False, *, method="auto"
 ):
-    """Whether each element is among test_elements."""
+    """Whether each element is among test_elements.
+
+    Args:
+      method: "compare_all" pairs, "binary_search" (or "sort") in the sorted
+        test_elements, or "auto" by their number.
+    """
+    if method not in ("auto", "compare_all", "binary_search", "sort"):
+        raise ValueError(
+            f"method must be one of 'auto', 'compare_all', 'binary_search' or "
+            f"'sort', got {method!r}"
+        )
     x = _operand(element, "isin", 0)
     t = _core.np_ravel(_operand(test_elements, "isin", 1), False)
     if t.size == 0 or x.size == 0:
         return _core.np_full(x.shape, invert, bool, "isin")
-    a, b = _core.promote("isin", [x[..., None], t])
-    found = _core.np_any(a == b, -1, None, False, None, None)
-    return ~found if invert else found
+    common = _core.result_type((x, t))[0]
+    a, b = _core.np_ravel(x, False).astype(common), t.astype(common)
+    if method == "auto":
+        method = "compare_all" if b.size < 128 else "binary_search"
+    if method == "compare_all" or b.dtype.kind == "c":
+        found = _core.np_any(a[:, None] == b[None], -1, None, False, None, None)
+    else:
+        b = sort(b)
+        at = searchsorted(b, a)
+        found = _core.take(b, at, 0, "clip", None, False, False) == a
+    return (~found if invert else found).reshape(x.shape)
 
 
 def _two_sets(name, ar1, ar2):
@@ -384,7 +407,8 @@ def union1d(ar1, ar2, *, size=None, fill_value=None):
 
 def setdiff1d(ar1, ar2, assume_unique=False, *, size=None, fill_value=None):
     """Elements of ar1 that are not in ar2."""
-    a, b = _two_sets("setdiff1d", ar1, ar2)
+    a = _core.np_ravel(_operand(ar1, "setdiff1d", 0), False)
+    b = _core.np_ravel(_operand(ar2, "setdiff1d", 1), False)
     if not assume_unique:
         if size is None:
             a = unique(a)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import re
+import warnings
 
 from cotan import _core, _dispatch, lax
 from cotan._src.api import eval_shape
 from cotan._src.avals import ShapeDtypeStruct
+from cotan._src.settings import config
 from cotan.numpy import reductions
 from cotan.numpy.creation import asarray
 from cotan.numpy.reductions import _axes
@@ -82,11 +84,11 @@ def vectorize(pyfunc, *, excluded=frozenset(), signature=None):
 
     if any(not isinstance(e, (str, int)) for e in excluded):
         raise TypeError(
-            "cotan.numpy.vectorize can only exclude integer or string "
+            "jax.numpy.vectorize can only exclude integer or string "
             f"arguments, but excluded={excluded!r}"
         )
     if any(isinstance(e, int) and e < 0 for e in excluded):
-        raise ValueError("excluded must not contain negative numbers")
+        raise ValueError(f"excluded={excluded!r} contains negative numbers")
 
     @functools.wraps(pyfunc)
     def wrapped(*args, **kwargs):
@@ -108,16 +110,29 @@ def vectorize(pyfunc, *, excluded=frozenset(), signature=None):
             cores, outs = [()] * len(arrays), None
         else:
             cores, outs = _parse(signature)
-            if len(cores) != len(arrays):
+            given = len(arrays) + sum(a is None for a in fixed.values())
+            if len(cores) != given:
                 raise TypeError(
                     f"wrong number of positional arguments: expected "
-                    f"{len(cores)}, got {len(arrays)}"
+                    f"{len(cores)}, got {given}"
                 )
+            cores = _without_none(args, fixed, cores, signature)
         sizes = _core_sizes(arrays, cores, signature)
         g = _checked(f, outs, sizes, signature)
         return _broadcast_call(vmap, g, arrays, cores)
 
     return wrapped
+
+
+def _without_none(args, fixed, cores, signature):
+    """The core dimensions of what is mapped; None may stand for a scalar."""
+    kept = [a for i, a in enumerate(args) if i not in fixed or a is None]
+    none = {i for i, a in enumerate(kept) if a is None}
+    if any(cores[i] for i in none):
+        raise ValueError(
+            f"Cannot pass None at locations {none} with {signature=}"
+        )
+    return [c for i, c in enumerate(cores) if i not in none]
 
 
 def _checked(f, outs, sizes, signature):
@@ -126,10 +141,15 @@ def _checked(f, outs, sizes, signature):
 
     def g(*args):
         out = f(*args)
+        if len(outs) > 1 and not isinstance(out, tuple):
+            raise TypeError(
+                "output must be a tuple when multiple outputs are expected, "
+                f"got: {out}"
+            )
         many = out if isinstance(out, tuple) else (out,)
         if len(many) != len(outs):
             raise TypeError(
-                "wrong number of outputs from vectorized function: expected "
+                "wrong number of output arguments: expected "
                 f"{len(outs)}, got {len(many)}"
             )
         for x, core in zip(many, outs, strict=True):
@@ -156,7 +176,23 @@ def _broadcast_call(vmap, f, arrays, cores):
         for x, core in zip(arrays, cores, strict=True)
     ]
     shape = _core.broadcast_shapes([tuple(s) for s in leads]) if leads else ()
+    _check_ranks(leads)
     return _vmapped(vmap, f, arrays, leads, shape)
+
+
+def _check_ranks(leads):
+    """As operators do where promotion of ranks is not allowed."""
+    policy = config.numpy_rank_promotion
+    if policy == "allow" or len({len(s) for s in leads} - {0}) < 2:
+        return
+    shapes = ", ".join(map(str, leads))
+    text = (
+        f"operands with shapes {shapes} require rank promotion, and "
+        f"cotan_numpy_rank_promotion is {policy!r}"
+    )
+    if policy == "raise":
+        raise ValueError(text)
+    warnings.warn(text, stacklevel=4)
 
 
 def _vmapped(vmap, f, arrays, leads, shape):
@@ -211,11 +247,21 @@ class ufunc(metaclass=_UfuncType):
         reduceat=None,
     ):
         self.__name__ = name or func.__name__
-        self.nin, self.nout = nin, nout
-        self.nargs = nargs or nin
-        self.identity = identity
+        self._fixed = (func, nin, nout, nargs or nin, identity)
         self._call = call or vectorize(func)
         self._reduce, self._accumulate, self._at = reduce, accumulate, at
+
+    _func, nin, nout, nargs, identity = (
+        property(lambda self, i=i: self._fixed[i]) for i in range(5)
+    )
+
+    def __eq__(self, other):
+        return isinstance(other, ufunc) and self._fixed == getattr(
+            other, "_fixed", None
+        )
+
+    def __hash__(self):
+        return hash(self._fixed)
 
     def __repr__(self):
         return f"<cotan.numpy.ufunc '{self.__name__}'>"
@@ -326,7 +372,11 @@ class ufunc(metaclass=_UfuncType):
         """The function of all pairs."""
         self._binary("outer")
         a, b = _operand(A, "outer", 0), _operand(B, "outer", 1)
-        return self._call(a.reshape(a.shape + (1,) * b.ndim), b)
+        a, b = (
+            a.reshape(a.shape + (1,) * b.ndim),
+            b.reshape((1,) * a.ndim + b.shape),
+        )
+        return self._call(a, b)
 
     def at(self, a, indices, b=None, /, *, inplace=True):
         """`a` with the function applied at indices; pass inplace=False."""
@@ -359,8 +409,8 @@ class ufunc(metaclass=_UfuncType):
         )
 
         def step(i, out):
-            inside = (i > starts) & (i < ends)
-            return _core.where(inside, self._call(out, x[i]), out)
+            inside = broadcast_to((i > starts) & (i < ends), out.shape)
+            return _core.where(inside, self._call(out, x[i][None]), out)
 
         out = lax.fori_loop(0, n, step, x[starts.reshape(-1)])
         return _core.np_moveaxis(out, 0, axis)

@@ -35,9 +35,11 @@ def _wofz_quadrant(z):
     for k in range(_N + 1):
         t = _where(trapezoidal, (k + 1) * _H, (k + 0.5) * _H)
         t = lax.convert_element_type(t, x.dtype)
+        t_z = lax.convert_element_type(t, z.dtype)
         last = trapezoidal & (k == _N)
         weight = _where(last, 0.0, lax.exp(-t * t))
-        total = total + weight / ((z - t) * (z + t))
+        weight = lax.convert_element_type(weight, z.dtype)
+        total = total + weight / ((z - t_z) * (z + t_z))
     iz = _times_i(z)
     value = (2 * _H / math.pi) * iz * total
     value = value + _where(trapezoidal, (_H / math.pi) * _times_i(1.0 / z), 0.0)
@@ -80,7 +82,7 @@ def _wofz_jvp(primals, tangents):
 # ---- the logarithm of the gamma function
 
 # B_2k / (2k (2k - 1)) for k = 1, 2, ...
-_STIRLING = (
+STIRLING = (
     1 / 12,
     -1 / 360,
     1 / 1260,
@@ -101,8 +103,8 @@ def _loggamma_right(z):
     w = z + n
     inverse = 1.0 / w
     square = inverse * inverse
-    tail = lax.full_like(z, _STIRLING[-1])
-    for c in _STIRLING[-2::-1]:
+    tail = lax.full_like(z, STIRLING[-1])
+    for c in STIRLING[-2::-1]:
         tail = tail * square + c
     half_log = 0.5 * math.log(2 * math.pi)
     return (w - 0.5) * lax.log(w) - w + half_log + tail * inverse - shifted

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cotan import _dispatch
+from cotan import _dispatch, lax
 from cotan import numpy as cnp
 from cotan._src import api
+from cotan._src.settings import numpy_rank_promotion
 from cotan.lax import linalg as lax_linalg
 from cotan.numpy import decompositions, linalg
 from cotan.numpy.vectorizing import vectorize
@@ -142,41 +143,66 @@ def _complex_schur(a):
 def rsf2csf(T, Z, check_finite: bool = True):
     """The complex Schur form of a real one."""
     t, z = _inexact("rsf2csf", T, Z)
-    if t.ndim != 2 or t.shape[0] != t.shape[1]:
-        raise ValueError("Input 'T' must be square.")
-    if z.ndim != 2 or z.shape[0] != z.shape[1]:
-        raise ValueError("Input 'Z' must be square.")
-    if t.shape != z.shape:
+    for name, x in (("Z", z), ("T", t)):
+        if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+            raise ValueError(f"Input '{name}' must be square.")
+    if t.shape[-2:] != z.shape[-2:]:
         raise ValueError(
             f"Input array shapes must match: Z: {z.shape} vs. T: {t.shape}"
         )
-    n = t.shape[0]
     dtype = np.result_type(t.dtype, np.complex64)
     eps = float(np.finfo(t.dtype).eps)
-    t, z = t.astype(dtype), z.astype(dtype)
-    for m in range(n - 1, 0, -1):
-        a, b, c, d = (t[i, j] for i in (m - 1, m) for j in (m - 1, m))
-        rotate = cnp.abs(c) > eps * (cnp.abs(a) + cnp.abs(d))
-        half = (a - d) / 2
-        root = cnp.sqrt(half * half + b * c)
-        # The eigenvalue of the 2x2 block, less its last entry.
-        mu = half + root
-        r = cnp.sqrt(cnp.real(mu * cnp.conj(mu)) + cnp.real(c * cnp.conj(c)))
-        r = cnp.where(rotate, r, 1).astype(dtype)
-        cs = cnp.where(rotate, mu / r, 1)
-        sn = cnp.where(rotate, c / r, 0)
-        g = cnp.stack(
-            [
-                cnp.stack([cnp.conj(cs), sn]),
-                cnp.stack([-sn, cs]),
-            ]
+    convert = vectorize(
+        lambda t, z: _triangular(t, z, eps),
+        signature="(n,n),(n,n)->(n,n),(n,n)",
+    )
+    with numpy_rank_promotion("allow"):  # one may have batch axes alone
+        return convert(t.astype(dtype), z.astype(dtype))
+
+
+def _triangular(t, z, eps):
+    """Rotates what stands below the diagonal of t away, from the bottom."""
+    n = t.shape[0]
+    if n < 2:
+        return t, z
+    index = cnp.arange(n)
+
+    def rotate(k, tz):
+        t, z = tz
+        m = n - 1 - k
+        _, (c, d) = block = lax.dynamic_slice(t, (m - 1, m - 1), (2, 2))
+        mu = cnp.linalg.eigvals(block)[0] - d
+        r = cnp.linalg.norm(cnp.stack([mu, c])).astype(t.dtype)
+        cs, sn = mu / r, c / r
+        g = cnp.stack([cnp.stack([cnp.conj(cs), sn]), cnp.stack([-sn, cs])])
+
+        def turned(x, where, axis):
+            """Rows (columns) m - 1 and m of x turned by g (its adjoint)."""
+            start, size = [0, 0], list(x.shape)
+            start[axis], size[axis] = m - 1, 2
+            old = lax.dynamic_slice(x, start, size)
+            new = g @ old if axis == 0 else old @ _adjoint(g)
+            return lax.dynamic_update_slice(
+                x, cnp.where(where, new, old), start
+            )
+
+        t = turned(t, (index >= m - 1)[None], 0)
+        t = turned(t, (index <= m)[:, None], 1)
+        return t, turned(z, True, 1)
+
+    def step(k, tz):
+        m = n - 1 - k
+        t, z = tz
+        small = cnp.abs(t[m - 1, m - 1]) + cnp.abs(t[m, m])
+        t, z = lax.cond(
+            cnp.abs(t[m, m - 1]) > eps * small,
+            lambda tz: rotate(k, tz),
+            lambda tz: tz,
+            (t, z),
         )
-        gh = _adjoint(g)
-        t = t.at[m - 1 : m + 1, m - 1 :].set(g @ t[m - 1 : m + 1, m - 1 :])
-        t = t.at[: m + 1, m - 1 : m + 1].set(t[: m + 1, m - 1 : m + 1] @ gh)
-        z = z.at[:, m - 1 : m + 1].set(z[:, m - 1 : m + 1] @ gh)
-        t = t.at[m, m - 1].set(cnp.where(rotate, 0, t[m, m - 1]))
-    return t, z
+        return t.at[m, m - 1].set(0), z
+
+    return lax.fori_loop(0, n - 1, step, (t, z))
 
 
 def _sqrtm_triangular(t):

@@ -13,6 +13,7 @@ def _legendre(n, m, theta, n_max: int):
     harmonics: up the diagonal to degree m, then up in degree to n (Press et
     al., Numerical Recipes, 3rd edition, 6.7.9 to 6.7.11)."""
     x, s = cnp.cos(theta), cnp.sin(theta)
+    s = cnp.where(s < 0, -s, s)  # sqrt(1 - x^2), at any angle
     m_float = m.astype(x.dtype)
 
     def degree(l, state):
@@ -64,9 +65,10 @@ def sph_harm_y(n, m, theta, phi, diff_n=None, n_max=None):
     n, m, theta, phi = (cnp.asarray(a) for a in (n, m, theta, phi))
     order = cnp.abs(m)
     legendre = _legendre(cnp.minimum(n, n_max), order, theta, n_max)
-    angle = order * phi
+    angle = order.astype(phi.dtype) * phi
     harmonics = lax.complex(
         legendre * cnp.cos(angle), legendre * cnp.sin(angle)
     )
-    mirrored = cnp.where(order % 2 == 1, -1.0, 1.0) * cnp.conj(harmonics)
+    conjugate = cnp.conj(harmonics)
+    mirrored = cnp.where(order % 2 == 1, -conjugate, conjugate)
     return cnp.where(m < 0, mirrored, harmonics)

@@ -73,7 +73,7 @@ def erfcx(x):
     (x,) = _core.promote_inexact("erfcx", [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
         return wofz(lax.complex(-lax.imag(x), lax.real(x)))
-    return _erfcx(x)
+    return _core.strong(_erfcx(x))
 
 
 @custom_jvp
@@ -115,7 +115,7 @@ def _dawsn_jvp(primals, tangents):
 
 def dawsn(x):
     """Dawson's integral, exp(-x^2) times the integral of exp(t^2) to x."""
-    return _dawsn(*_real("dawsn", x))
+    return _core.strong(_dawsn(*_real("dawsn", x)))
 
 
 # ---- exponential integrals

@@ -19,7 +19,7 @@ from cotan._src.custom import custom_jvp
 def _real(name: str, x):
     (x,) = _core.promote_inexact(name, [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
-        raise ValueError(f"{name} does not support complex-valued inputs.")
+        raise ValueError(f"Argument `x` to {name} must be real-valued.")
     return x
 
 

@@ -25,26 +25,29 @@ __all__ = ["dct", "dctn", "idct", "idctn"]
 def _twiddle(n: int, like):
     """exp(-i pi k / 2n)"""
     factors = np.exp(-0.5j * np.pi / n * np.arange(n))
-    return cnp.asarray(factors, dtype=(like + 0j).dtype)
+    factors = cnp.asarray(factors, np.result_type(like.dtype, np.complex64))
+    return cnp.broadcast_to(factors, like.shape)
 
 
-def _orthonormal(n: int, dtype):
+def _orthonormal(n: int, like):
     """What divides a transform to make it orthonormal."""
-    return cnp.asarray(np.sqrt([4.0 * n] + [2.0 * n] * (n - 1)), dtype=dtype)
+    scale = np.sqrt([4.0 * n] + [2.0 * n] * (n - 1))
+    return cnp.broadcast_to(cnp.asarray(scale, like.dtype), like.shape)
 
 
 def _forward(x, norm):
     n = x.shape[-1]
     v = cnp.concatenate([x[..., ::2], x[..., 1::2][..., ::-1]], -1)
     y = 2 * cnp.real(fft.fft(v) * _twiddle(n, x))
-    return y / _orthonormal(n, y.dtype) if norm == "ortho" else y
+    return y / _orthonormal(n, y) if norm == "ortho" else y
 
 
 def _backward(x, norm):
     n = x.shape[-1]
-    scale = _orthonormal(n, x.dtype)
+    scale = _orthonormal(n, x)
     x = x / scale if norm == "ortho" else x / (scale * scale)
-    v = cnp.real(fft.ifft(2 * n * x / _twiddle(n, x)))
+    twiddle = _twiddle(n, x)
+    v = cnp.real(fft.ifft(2 * n * x.astype(twiddle.dtype) / twiddle))
     evens, odds = v[..., : (n + 1) // 2], v[..., (n + 1) // 2 :][..., ::-1]
     y = cnp.zeros_like(v).at[..., ::2].set(evens)
     return y.at[..., 1::2].set(odds)

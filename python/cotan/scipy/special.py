@@ -6,6 +6,7 @@ Arguments are promoted to a float dtype and broadcast.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 
 import numpy as np
@@ -103,9 +104,12 @@ def _where(condition, x, y):
 
 def _composition(f):
     """f of promoted real arrays."""
+    signature = inspect.signature(f)
 
     @functools.wraps(f)
-    def function(*xs):
+    def function(*xs, **named):
+        if named:
+            xs = signature.bind(*xs, **named).args
         return f(*_real(f.__name__, *xs))
 
     return function
@@ -183,14 +187,34 @@ def gamma(x):
 @_composition
 def betaln(a, b):
     """log(|beta(a, b)|)."""
-    return lax.lgamma(a) + lax.lgamma(b) - lax.lgamma(a + b)
+    a, b = lax.min(a, b), lax.max(a, b)
+    large = b >= 8.0
+    safe = _where(large, b, 8.0)
+    ratio = _log_gamma_ratio(a, safe)
+    other = lax.lgamma(b) - lax.lgamma(a + b)
+    return lax.lgamma(a) + _where(large, ratio, other)
+
+
+def _log_gamma_ratio(a, b):
+    """log(gamma(b) / gamma(a + b)) for b >= 8, without the difference of two
+    large numbers: Stirling's series (DLMF 5.11.1) of both."""
+
+    def rest(x):
+        square = 1.0 / (x * x)
+        total = lax.full_like(x, _complex_functions.STIRLING[-1])
+        for c in _complex_functions.STIRLING[-2::-1]:
+            total = total * square + c
+        return total / x
+
+    growth = (a + b - 0.5) * lax.log1p(a / b)
+    return rest(b) - rest(a + b) - a * lax.log(b) + (a - growth)
 
 
 @_composition
 def beta(a, b):
     """gamma(a) gamma(b) / gamma(a + b)."""
     sign = gammasgn(a) * gammasgn(b) * gammasgn(a + b)
-    return sign * lax.exp(betaln(a, b))
+    return _core.strong(sign * lax.exp(betaln(a, b)))
 
 
 @_composition
@@ -198,7 +222,8 @@ def poch(z, m):
     """gamma(z + m) / gamma(z), z (z + 1) ... (z + m - 1) for integers m."""
     sign = gammasgn(z + m) * gammasgn(z)
     ratio = sign * lax.exp(lax.lgamma(z + m) - lax.lgamma(z))
-    return _where(lax.eq(m, 0.0), lax.full_like(ratio, 1), ratio)
+    ratio = _where(lax.eq(m, 0.0), lax.full_like(ratio, 1), ratio)
+    return _core.strong(ratio)
 
 
 def gammainc(a, x):
@@ -320,8 +345,8 @@ def polygamma_of_floats(n, x):
 
 @custom_jvp
 def _xlogy(x, y):
-    nonzero = lax.ne(x, 0.0)
-    return _where(nonzero, x * lax.log(_where(nonzero, y, 1.0)), 0.0 * x)
+    used = lax.ne(x, 0.0) | lax.ne(y, y)  # nan is passed on
+    return _where(used, x * lax.log(_where(used, y, 1.0)), 0.0 * x)
 
 
 @_xlogy.defjvp
@@ -332,8 +357,8 @@ def _xlogy_jvp(primals, tangents):
 
 @custom_jvp
 def _xlog1py(x, y):
-    nonzero = lax.ne(x, 0.0)
-    return _where(nonzero, x * lax.log1p(_where(nonzero, y, 0.0)), 0.0 * x)
+    used = lax.ne(x, 0.0) | lax.ne(y, y)
+    return _where(used, x * lax.log1p(_where(used, y, 0.0)), 0.0 * x)
 
 
 @_xlog1py.defjvp

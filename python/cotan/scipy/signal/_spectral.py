@@ -297,7 +297,7 @@ def _spectrum(
     result = spectra[0]
     if mode == "psd":
         result = cnp.conjugate(result) * spectra[-1]
-    result = result * _scale(win, fs, scaling, mode)
+    result = result * _scale(win, fs, scaling, mode).astype(result.dtype)
     if onesided and mode == "psd":
         # The missing half has the same power; 0 and Nyquist occur once.
         result = result.at[..., 1 : (None if nfft % 2 else -1)].mul(2)
@@ -375,7 +375,7 @@ def csd(
         "psd",
     )
     if y is not None:
-        p = p + 0j
+        p = p.astype(_complex_dtype(p.dtype))
     if p.ndim < 2 or p.size == 0:
         return frequencies, p
     if p.shape[-1] == 1:
@@ -388,7 +388,7 @@ def csd(
     bias = float(1 + np.sum(1.0 / (even + 1) - 1.0 / even))
     if cnp.iscomplexobj(p):
         real, imag = (cnp.median(v, axis=-1) for v in (p.real, p.imag))
-        return frequencies, (real + 1j * imag) / bias
+        return frequencies, lax.complex(real, imag) / bias
     return frequencies, cnp.median(p, axis=-1) / bias
 
 
@@ -488,7 +488,8 @@ def istft(
     if boundary:
         inner = slice(nperseg // 2, -(nperseg // 2))
         x, norm = x[..., inner], norm[inner]
-    x = x / cnp.where(norm > 1e-10, norm, 1.0)
+    norm = cnp.where(norm > 1e-10, norm, 1.0)
+    x = x / cnp.broadcast_to(norm, x.shape).astype(x.dtype)
     if x.ndim > 1 and time_axis != ndim - 1:
         x = cnp.moveaxis(x, -1, time_axis - (freq_axis < time_axis))
     real = dtypes.finfo(x.dtype).dtype

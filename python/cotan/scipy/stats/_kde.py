@@ -149,8 +149,8 @@ class gaussian_kde:
         square = cnp.sum((xi[:, :, None] - data[:, None, :]) ** 2, axis=0)
         arg = norm - 0.5 * square
         if log:
-            return logsumexp(lax.log(weights) + arg, axis=1)
-        return cnp.sum(weights * lax.exp(arg), axis=1)
+            return logsumexp(lax.log(weights)[None] + arg, axis=1)
+        return cnp.sum(weights[None] * lax.exp(arg), axis=1)
 
     def _dtype(self, points):
         return dtypes.result_type(self.dataset, points)
