@@ -337,7 +337,8 @@ Value hypot(const Value& x, const Value& y) {
   Values v = promote_inexact("hypot", both);
   if (is_complex(v[0].dtype()))
     throw_value(
-        "jnp.hypot is not well defined for complex-valued inputs. Please convert "
+        "jnp.hypot is not well defined for complex-valued inputs. Please "
+        "convert "
         "to real values first, such as by using abs(x)");
   // The larger is factored out; where it is 0 or inf there is nothing to do.
   Value a = lax::abs(v[0]), b = lax::abs(v[1]);
