@@ -169,8 +169,7 @@ const AllReduceParams& reduce_params(const Params& p) {
 
 Avals all_reduce_type(const TypeArgs& a) {
   const Aval& x = a.in[0];
-  bool fine = &a.self == &psum_p ? arithmetic(x.dtype)
-                                 : ordered(x.dtype) && !is_complex(x.dtype);
+  bool fine = &a.self == &psum_p ? arithmetic(x.dtype) : ordered(x.dtype);
   if (!fine)
     throw_type(a.self.name, " does not accept dtype ", dtype_name(x.dtype),
                ".");

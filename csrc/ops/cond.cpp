@@ -246,6 +246,19 @@ Values cond_transpose(const TransposeArgs& a) {
   return result;
 }
 
+// The operand that every branch hands on as output i, or -1.
+int64_t handed_on(const std::vector<JaxprRef>& branches, size_t i) {
+  int64_t operand = -1;
+  for (const JaxprRef& j : branches) {
+    auto at = std::find_if(j->in.begin(), j->in.end(),
+                           [&](Var v) { return j->out[i] == Atom::var(v); });
+    int64_t k = at == j->in.end() ? -1 : at - j->in.begin();
+    if (k < 0 || (operand >= 0 && k != operand)) return -1;
+    operand = k;
+  }
+  return operand;
+}
+
 // A batched index: all branches run, and each element selects.
 Batched select_branches(const BatchArgs& a) {
   const auto& branches = branches_of(a.params);
@@ -274,6 +287,12 @@ Batched select_branches(const BatchArgs& a) {
   }
   Batched r;
   for (size_t i = 0; i < n; ++i) {
+    int64_t operand = handed_on(branches, i);
+    if (operand >= 0 && a.dims[size_t(operand) + 1] == kNotBatched) {
+      r.values.push_back(a.x[size_t(operand) + 1]);
+      r.dims.push_back(kNotBatched);
+      continue;
+    }
     Values cases;
     for (Values& o : outs) cases.push_back(o[i]);
     Value which = x[0];

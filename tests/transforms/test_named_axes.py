@@ -736,7 +736,6 @@ def test_primitives_are_public():
         ),
         (lambda x: lax.all_gather(x, "i", axis=2), ValueError, "axis 2"),
         (lambda x: lax.all_gather(x, "i", to="here"), ValueError, "`to`"),
-        (lambda x: lax.pmax(x * 1j, "i"), TypeError, "pmax does not accept"),
         (lambda x: lax.pcast(x, "i", to="varying"), ValueError, "shard_map"),
         (
             lambda x: lax.psum(x, ("i", 0), axis_index_groups=[[0, 1]]),
@@ -749,6 +748,63 @@ def test_refused(f, error, match):
     for g in (f, cotan.jit(f)):
         with pytest.raises(error, match=match):
             over(g)(X)
+
+
+def test_reductions_of_arrays_take_names():
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    agree(over(lambda v: cnp.sum(v, axis=("i", 0)))(x), [x.sum((0, 1))] * 4)
+    agree(over(lambda v: cnp.var(v, ("i", 1)))(x), [x.var((0, 2))] * 4)
+    agree(over(lambda v: v.mean("i"))(x), [x.mean(0)] * 4)
+    equal(over(lambda v: cnp.max(v, "i"), out_axes=None)(x), x.max(0))
+    e = np.exp(x)
+    agree(over(lambda v: cotan.nn.softmax(v, "i"))(x), e / e.sum(0))
+    agree(
+        over(lambda v: cotan.nn.logsumexp(v, ("i", 1)), out_axes=None)(x),
+        np.log(e.sum((0, 2))),
+    )
+    for f in (cnp.prod, cnp.any, cnp.all):
+        with pytest.raises(NotImplementedError, match="Named reductions"):
+            over(lambda v, f=f: f(v, axis="i"))(x)
+    with pytest.raises(NameError, match="unbound axis name: i"):
+        cnp.sum(x, axis="i")
+    # What is wrong without a name is refused as before.
+    with pytest.raises(TypeError):
+        cnp.sum("x", axis=0)
+
+
+def test_batch_normalisation():
+    """Over the mapped axis it is that of the whole batch."""
+
+    def normalise(x, scale):
+        mean = lax.pmean(x, "batch")
+        var = lax.pmean(cnp.square(x - mean), "batch")
+        return (x - mean) / cnp.sqrt(var + 1e-5) * scale, mean
+
+    def whole(x, scale):
+        mean, var = cnp.mean(x, 0), cnp.var(x, 0)
+        return (x - mean) / cnp.sqrt(var + 1e-5) * scale
+
+    x, scale = matrix(4, 3), vector(3)
+    mapped = cotan.vmap(normalise, (0, None), (0, None), axis_name="batch")
+    y, mean = cotan.jit(mapped)(x, scale)
+    agree(y, whole(x, scale), 1e-13)
+    agree(mean, cnp.mean(x, 0), 1e-14)
+    weights = cnp.cos(cnp.arange(12.0)).reshape(4, 3)
+    got = cotan.grad(lambda *a: cnp.sum(mapped(*a)[0] * weights), (0, 1))
+    want = cotan.grad(lambda *a: cnp.sum(whole(*a) * weights), (0, 1))
+    for a, b in zip(got(x, scale), want(x, scale), strict=True):
+        agree(a, b, 1e-12)
+
+
+def test_branches_hand_on_what_is_not_mapped():
+    def f(x, y):
+        return lax.cond(
+            x < 2, lambda x, y: (x * 2, y), lambda x, y: (x * 3, y), x, y
+        )
+
+    a, b = cotan.vmap(f, (0, None), (0, None))(cnp.arange(4.0), 3.0)
+    equal(a, [0, 2, 6, 9])
+    equal(b, 3.0)
 
 
 def test_sum_match():

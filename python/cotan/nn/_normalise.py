@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -13,6 +14,7 @@ from cotan.lax._types import (
     static_int,
     user_dtype,
 )
+from cotan.nn import _named
 
 __all__ = [
     "dot_product_attention",
@@ -40,13 +42,23 @@ def softmax(x, axis=-1, where=None):
     where: bool array; elements where it is false count as absent and give 0.
     """
     x = _array(x, "softmax")
-    return _core.softmax(x, canonical_axes(axis, x.ndim), where)
+    try:
+        axes = canonical_axes(axis, x.ndim)
+    except TypeError as e:
+        _named.or_raise(e, axis)
+        return _named.softmax(x, axis, where)
+    return _core.softmax(x, axes, where)
 
 
 def log_softmax(x, axis=-1, where=None):
     """log(softmax(x)), accurate for small probabilities."""
     x = _array(x, "log_softmax")
-    return _core.log_softmax(x, canonical_axes(axis, x.ndim), where)
+    try:
+        axes = canonical_axes(axis, x.ndim)
+    except TypeError as e:
+        _named.or_raise(e, axis)
+        return _named.log_softmax(x, axis, where)
+    return _core.log_softmax(x, axes, where)
 
 
 def logsumexp(
@@ -72,9 +84,12 @@ def logsumexp(
     ndim = a.ndim
     if b is not None:
         ndim = max(ndim, _dispatch.to_array(b).ndim)
-    return _core.logsumexp(
-        a, canonical_axes(axis, ndim), keepdims, b, where, return_sign
-    )
+    try:
+        axes = canonical_axes(axis, ndim)
+    except TypeError as e:
+        _named.or_raise(e, axis)
+        return _named.logsumexp(a, axis, b, keepdims, return_sign, where)
+    return _core.logsumexp(a, axes, keepdims, b, where, return_sign)
 
 
 def _count(x, axes, where, keepdims, dtype):
@@ -121,15 +136,22 @@ def standardize(
     x = _array(x, "standardize")
     (x,) = _core.promote_inexact("standardize", [x])
     x = _core.strong(x)
-    axes = canonical_axes(axis, x.ndim)
+    try:
+        axes = canonical_axes(axis, x.ndim)
+        mean_of = functools.partial(_mean, axes=axes, where=where)
+    except TypeError as e:
+        _named.or_raise(e, axis)
+        mean_of = functools.partial(
+            _named.mean, axis=axis, where=where, keepdims=True
+        )
     if mean is None:
-        mean = _mean(x, axes, where)
+        mean = mean_of(x)
     if variance is None:
         if algorithm == "stable":
-            variance = _mean(lax.square(x - mean), axes, where)
+            variance = mean_of(lax.square(x - mean))
         elif algorithm == "fast":
             square = _dispatch.to_array(mean) * mean
-            variance = _mean(lax.square(x), axes, where) - square
+            variance = mean_of(lax.square(x)) - square
             variance = lax.max(variance, 0.0)
         else:
             raise ValueError(

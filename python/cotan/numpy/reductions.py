@@ -20,6 +20,12 @@ def _no_out(name, out):
         )
 
 
+def _named(name, error, a, axis, **options):
+    from cotan.numpy import _named
+
+    return _named.reduction(name, error, a, axis, **options)
+
+
 def sum(
     a,
     axis=None,
@@ -40,9 +46,22 @@ def sum(
     """
     if out is not None:
         _no_out("sum", out)
-    return _core.np_sum(
-        a, axis, dtype, keepdims, initial, where, promote_integers
-    )
+    try:
+        return _core.np_sum(
+            a, axis, dtype, keepdims, initial, where, promote_integers
+        )
+    except TypeError as e:
+        return _named(
+            "sum",
+            e,
+            a,
+            axis,
+            dtype=dtype,
+            keepdims=keepdims,
+            initial=initial,
+            where=where,
+            promote_integers=promote_integers,
+        )
 
 
 def prod(
@@ -58,23 +77,48 @@ def prod(
     """Product over axes (all by default)."""
     if out is not None:
         _no_out("prod", out)
-    return _core.np_prod(
-        a, axis, dtype, keepdims, initial, where, promote_integers
-    )
+    try:
+        return _core.np_prod(
+            a, axis, dtype, keepdims, initial, where, promote_integers
+        )
+    except TypeError as e:
+        return _named("prod", e, a, axis)
 
 
 def max(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Maximum over axes; a nan wins. Ties share the gradient."""
     if out is not None:
         _no_out("max", out)
-    return _core.np_max(a, axis, None, keepdims, initial, where)
+    try:
+        return _core.np_max(a, axis, None, keepdims, initial, where)
+    except TypeError as e:
+        return _named(
+            "max",
+            e,
+            a,
+            axis,
+            keepdims=keepdims,
+            initial=initial,
+            where=where,
+        )
 
 
 def min(a, axis=None, out=None, keepdims=False, initial=None, where=None):
     """Minimum over axes; a nan wins. Ties share the gradient."""
     if out is not None:
         _no_out("min", out)
-    return _core.np_min(a, axis, None, keepdims, initial, where)
+    try:
+        return _core.np_min(a, axis, None, keepdims, initial, where)
+    except TypeError as e:
+        return _named(
+            "min",
+            e,
+            a,
+            axis,
+            keepdims=keepdims,
+            initial=initial,
+            where=where,
+        )
 
 
 def amax(a, axis=None, out=None, keepdims=False, initial=None, where=None):
@@ -91,21 +135,32 @@ def all(a, axis=None, out=None, keepdims=False, *, where=None):
     """Whether all elements are true."""
     if out is not None:
         _no_out("all", out)
-    return _core.np_all(a, axis, None, keepdims, None, where)
+    try:
+        return _core.np_all(a, axis, None, keepdims, None, where)
+    except TypeError as e:
+        return _named("all", e, a, axis)
 
 
 def any(a, axis=None, out=None, keepdims=False, *, where=None):
     """Whether any element is true."""
     if out is not None:
         _no_out("any", out)
-    return _core.np_any(a, axis, None, keepdims, None, where)
+    try:
+        return _core.np_any(a, axis, None, keepdims, None, where)
+    except TypeError as e:
+        return _named("any", e, a, axis)
 
 
 def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     """Arithmetic mean over axes (all by default)."""
     if out is not None:
         _no_out("mean", out)
-    return _core.np_mean(a, axis, dtype, keepdims, None, where)
+    try:
+        return _core.np_mean(a, axis, dtype, keepdims, None, where)
+    except TypeError as e:
+        return _named(
+            "mean", e, a, axis, dtype=dtype, keepdims=keepdims, where=where
+        )
 
 
 def var(
@@ -124,9 +179,26 @@ def var(
     n - correction (or ddof)."""
     if out is not None:
         _no_out("var", out)
-    return _core.np_var(
+    return _var(
         a, axis, dtype, keepdims, _correction(ddof, correction), where, mean
     )
+
+
+def _var(a, axis, dtype, keepdims, correction, where, mean):
+    try:
+        return _core.np_var(a, axis, dtype, keepdims, correction, where, mean)
+    except TypeError as e:
+        return _named(
+            "var",
+            e,
+            a,
+            axis,
+            dtype=dtype,
+            keepdims=keepdims,
+            correction=correction,
+            where=where,
+            mean=mean,
+        )
 
 
 def _correction(ddof, correction):
@@ -161,7 +233,7 @@ def std(
             f"dtype argument to cotan.numpy.std must be inexact; got {dtype}"
         )
     return sqrt(
-        _core.np_var(
+        _var(
             a,
             axis,
             dtype,
