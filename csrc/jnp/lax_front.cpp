@@ -1,5 +1,6 @@
 #include "jnp/lax_front.h"
 
+#include <cmath>
 #include <tuple>
 
 #include "base/error.h"
@@ -44,7 +45,11 @@ namespace {
 std::tuple<bool, int, int, int, bool> product_rank(DType t) {
   DType r = is_complex(t) ? real_dtype(t) : t;
   int range = -1, mantissa = -1;
-  if (is_float(r)) {
+  if (is_narrow_float(r)) {
+    NarrowFormat f = narrow_format(r);
+    range = 1 + std::ilogb(narrow_to_float(r, uint8_t(f.max_finite())));
+    mantissa = f.mantissa;
+  } else if (is_float(r)) {
     range = r == DType::f64 ? 1024 : r == DType::f16 ? 16 : 128;
     mantissa = r == DType::f64   ? 52
                : r == DType::f32 ? 23
@@ -69,10 +74,17 @@ Value dot_general(const Value& x, const Value& y, DotParams p) {
         "`preferred_element_type` must not be narrower than the original "
         "type, got preferred_element_type of ",
         dtype_name(*p.preferred), " for result type of ", dtype_name(t), ".");
+  bool mixed = x.dtype() != y.dtype() && is_narrow_float(x.dtype()) &&
+               is_narrow_float(y.dtype());
+  // Neither of two narrow formats holds the other.
+  DType inner = mixed ? DType::f32 : t;
   auto fitted = [&](const Value& v) {
-    return v.dtype() == t ? v : lax::convert(v, t, v.weak_type());
+    return v.dtype() == inner ? v : lax::convert(v, inner, v.weak_type());
   };
-  return lax::dot_general(fitted(x), fitted(y), std::move(p));
+  DType result = p.preferred.value_or(t);
+  if (mixed) p.preferred = {};
+  Value out = lax::dot_general(fitted(x), fitted(y), std::move(p));
+  return lax::convert(out, result, out.weak_type());
 }
 
 }  // namespace cotan::jnp

@@ -100,6 +100,9 @@ Values sort(std::span<const Value> operands, int64_t dimension,
 Values top_k(const Value& x, int64_t k, int64_t axis);
 Values threefry2x32(const Value& k0, const Value& k1, const Value& c0,
                     const Value& c1);
+// key: u32[4] or u64[2] -> (the next key, integers of dtype t).
+Values rng_bit_generator(const Value& key, Shape shape, DType t,
+                         RngAlgorithm algorithm);
 
 // ---- calls
 // A nested jit; constants come first among the operands.

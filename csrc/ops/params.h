@@ -35,6 +35,12 @@ inline std::string_view enum_name(ScatterKind k) {
                                         "mul", "min", "max"};
   return names[int(k)];
 }
+enum class RngAlgorithm : uint8_t { automatic, threefry, philox };
+inline std::string_view enum_name(RngAlgorithm a) {
+  constexpr std::string_view names[] = {"RNG_DEFAULT", "RNG_THREE_FRY",
+                                        "RNG_PHILOX"};
+  return names[int(a)];
+}
 
 struct RoundParams {
   RoundingMode mode;
@@ -78,6 +84,16 @@ struct IotaParams {
     return std::tuple{field("dtype", &IotaParams::dtype),
                       field("shape", &IotaParams::shape),
                       field("dimension", &IotaParams::dimension)};
+  }
+};
+struct RngParams {
+  Dims shape;
+  DType dtype;
+  RngAlgorithm algorithm;
+  static constexpr auto fields() {
+    return std::tuple{field("shape", &RngParams::shape),
+                      field("dtype", &RngParams::dtype),
+                      field("algorithm", &RngParams::algorithm)};
   }
 };
 struct BroadcastParams {

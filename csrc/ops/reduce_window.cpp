@@ -26,9 +26,9 @@ void check_window(const char* name, const Aval& x, const WindowParams& p) {
     if (!values) return;
     for (int64_t v : *values)
       if (v < 1)
-        throw_value("[", name, "] ", name, " requires every element of ", what,
-                    " to be strictly greater than 0; got ",
-                    shape_string(*values), ".");
+        throw_type("[", name, "] ", name, " ", what,
+                   " must have every element be strictly greater than 0; got ",
+                   shape_string(*values), ".");
   };
   check("window_dimensions", p.dimensions.size(), &p.dimensions);
   check("window_strides", p.strides.size(), &p.strides);

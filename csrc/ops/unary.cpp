@@ -144,23 +144,6 @@ Scalar count_body(ScalarEmitter& e, UnaryOp op, Scalar x) {
   return e.convert(n, t);
 }
 
-Scalar sign_body(ScalarEmitter& e, Scalar x) {
-  DType t = x.dtype;
-  if (is_complex(t)) {  // x / |x|, 0 at 0
-    Scalar re = e.real(x), im = e.imag(x);
-    Scalar r = e.sqrt(e.fma(re, re, e.mul(im, im)));
-    Scalar zero = e.constant(r.dtype, 0);
-    Scalar is_zero = e.eq(r, zero);
-    return e.complex(e.select(is_zero, zero, e.div(re, r)),
-                     e.select(is_zero, zero, e.div(im, r)));
-  }
-  Scalar zero = e.constant(t, 0), one = e.constant(t, 1);
-  if (is_unsigned_int(t)) return e.select(e.eq(x, zero), zero, one);
-  Scalar minus = e.constant(t, -1);
-  Scalar y = e.select(e.gt(x, zero), one, x);  // keeps +-0 and nan
-  return e.select(e.lt(x, zero), minus, y);
-}
-
 // |z| without overflow: the larger part is factored out.
 Scalar hypot_body(ScalarEmitter& e, Scalar z) {
   Scalar a = e.abs(e.real(z)), b = e.abs(e.imag(z));
@@ -173,6 +156,30 @@ Scalar hypot_body(ScalarEmitter& e, Scalar z) {
   Scalar r = e.mul(big, e.sqrt(e.fma(q, q, one)));
   Scalar any_inf = e.or_(e.eq(a, inf), e.eq(b, inf));
   return e.select(any_inf, inf, r);
+}
+
+Scalar sign_body(ScalarEmitter& e, Scalar x) {
+  DType t = x.dtype;
+  if (is_complex(t)) {  // x / |x|, 0 at 0
+    Scalar re = e.real(x), im = e.imag(x);
+    Scalar r = hypot_body(e, x);
+    Scalar zero = e.constant(r.dtype, 0);
+    Scalar is_zero = e.eq(r, zero);
+    return e.complex(e.select(is_zero, zero, e.div(re, r)),
+                     e.select(is_zero, zero, e.div(im, r)));
+  }
+  Scalar zero = e.constant(t, 0), one = e.constant(t, 1);
+  if (is_unsigned_int(t)) return e.select(e.eq(x, zero), zero, one);
+  Scalar minus = e.constant(t, -1);
+  Scalar y = e.select(e.gt(x, zero), one, x);  // keeps +-0 and nan
+  return e.select(e.lt(x, zero), minus, y);
+}
+
+// (a + b)(a - b) loses less, and overflows later, than a^2 - b^2.
+Scalar square_body(ScalarEmitter& e, Scalar x) {
+  if (!is_complex(x.dtype)) return e.mul(x, x);
+  Scalar a = e.real(x), b = e.imag(x), ab = e.mul(a, b);
+  return e.complex(e.mul(e.add(a, b), e.sub(a, b)), e.add(ab, ab));
 }
 
 Scalar abs_body(ScalarEmitter& e, Scalar x) {
@@ -221,7 +228,7 @@ COTAN_SIMPLE(is_finite, (nary_type_to<1, is_float, to_bool>),
 COTAN_SIMPLE(sqrt, (nary_type<1, is_inexact>), kNone, D(lax::div(C(0.5), y)),
              nullptr, 8, sqrt_body(e, x[0]))
 COTAN_SIMPLE(square, (nary_type<1, arithmetic>), kNone, D(lax::mul(C(2), x)),
-             nullptr, 1, e.mul(x[0], x[0]))
+             nullptr, 1, square_body(e, x[0]))
 COTAN_SIMPLE(abs, (nary_type_to<1, has_sign, real_dtype>), kNone, abs_jvp,
              nullptr, 1, abs_body(e, x[0]))
 COTAN_SIMPLE(population_count, (nary_type<1, is_int>),

@@ -8,6 +8,12 @@ namespace py = pybind11;
 namespace cotan::python {
 
 void bind_random(py::module_& m) {
+  m.def("rng_bit_generator", [](const Value& key, const Dims& shape,
+                                const py::object& dtype, int algorithm) {
+    Values out = lax::rng_bit_generator(key, shape, dtype_from(dtype),
+                                        RngAlgorithm(algorithm));
+    return std::vector<Value>(out.begin(), out.end());
+  });
   m.def("random_seed", lax::random_seed);
   m.def("random_wrap", lax::random_wrap);
   m.def("random_unwrap", lax::random_unwrap);

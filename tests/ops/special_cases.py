@@ -212,6 +212,62 @@ _THREEFRY = [
     )
 ]
 
+# ---- philox and rng_bit_generator
+
+
+def _philox(key, low, high):
+    """Salmon et al. 2011: two 64-bit words, each two of 32, from as many."""
+    mask = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    k0, k1 = key & mask, key >> half
+    c = [low & mask, low >> half, high & mask, high >> half]
+    for _ in range(10):
+        a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(b >> half) ^ c[1] ^ k0, b & mask, (a >> half) ^ c[3] ^ k1]
+        c.append(a & mask)
+        k0 = (k0 + np.uint64(0x9E3779B9)) & mask
+        k1 = (k1 + np.uint64(0xBB67AE85)) & mask
+    return c[0] | c[1] << half, c[2] | c[3] << half
+
+
+def _rng(key):
+    """Five elements: the words of two blocks in turn."""
+    k, counter = key.view("u8")
+    blocks = counter + np.arange(2, dtype="u8")
+    carry = (blocks < counter).astype("u8")
+    words = np.stack(_philox(k, blocks, k + carry), 1).ravel().view("u4")
+    state = np.array([k, counter + np.uint64(2)], "u8").view("u4")
+    return state, words[:5]
+
+
+_LONG = Arg((2, 3), 0, 2**63 - 1)
+_PHILOX = [
+    Case(
+        name="philox4x32",
+        call=lambda *x: lax.philox4x32_p.bind(*x),
+        args=(_LONG,) * 3,
+        reference=_philox,
+        primitive="philox4x32",
+        dtypes=("uint64",),
+        result=lambda t: [t, t],
+        exact=True,
+        elementwise=True,
+    ),
+    # Under vmap the first key makes all bits, as in JAX: not as a loop.
+    Case(
+        name="rng-bit-generator",
+        call=lambda key: lax.rng_bit_generator(key, (5,)),
+        args=(Arg((4,), 0, 2**32 - 1),),
+        reference=_rng,
+        primitive="rng_bit_generator",
+        dtypes=("uint32",),
+        result=lambda t: [t, t],
+        exact=True,
+        sweep=False,
+        vmap=False,
+    ),
+]
+
 # ---- functions in primitives
 
 
@@ -304,7 +360,7 @@ _FUNCTIONS = [
     ),
 ]
 
-CASES = [*_SORT, *_TOP_K, *_THREEFRY, *_FUNCTIONS]
+CASES = [*_SORT, *_TOP_K, *_THREEFRY, *_PHILOX, *_FUNCTIONS]
 # Primitives that exist only inside transformations, and the tests of them.
 INTERNAL = {
     "custom_lin": "tests/transforms/test_custom.py",

@@ -12,6 +12,8 @@ NAMES = {
     "x": X,
     "n": np.arange(6, dtype="i4").reshape(2, 3) - 3,
     "v": np.arange(5, dtype="f4"),
+    # The counter overflows.
+    "words": np.array([1, 2**32 - 1, 2**32 - 1, 2**32 - 1], "u4"),
     "bf": ml_dtypes.bfloat16,
 }
 
@@ -49,6 +51,14 @@ VALUES = [
     ),
     "lax.exp(x=x, accuracy=lax.AccuracyMode.DEFAULT)",
     "lax.tanh(x, accuracy=None)",
+    *(
+        f"lax.dot(jnp.asarray(v, '{a}'), jnp.asarray(v, '{b}'))"
+        for a, b in (
+            ("float8_e5m2", "float8_e4m3fn"),
+            ("float8_e4m3b11fnuz", "float8_e3m4"),
+            ("float8_e4m3fn", "float16"),
+        )
+    ),
     "lax.mul(x, n, out_dtype=np.float32)",
     "lax.mul(x, x, out_dtype=bf)",
     "jax.grad(lambda a: lax.mul(a, n, out_dtype=bf).sum())(x)",
@@ -60,6 +70,23 @@ VALUES = [
     "allow_negative_indices=[True, False])",
     "lax.dynamic_update_slice(x, x[:1, :1], (jnp.int32(-1), jnp.int32(-2)), "
     "allow_negative_indices=(False, True))",
+    *(
+        f"lax.rng_bit_generator({k}, {shape}, dtype=np.{t}, "
+        f"algorithm=lax.RandomAlgorithm.RNG_{a})"
+        for a, k, shape, t in (
+            ("DEFAULT", "words", "(5,)", "uint32"),
+            ("PHILOX", "words", "(2, 3)", "uint8"),
+            ("PHILOX", "words[::-1]", "()", "uint16"),
+            ("THREE_FRY", "words", "(3, 5)", "uint32"),
+            ("THREE_FRY", "words[::-1]", "(5,)", "uint32"),
+            ("THREE_FRY", "words", "(2, 3)", "uint16"),
+        )
+    ),
+    "jax.vmap(lambda k: lax.rng_bit_generator(k, (3,)))("
+    "jnp.stack([words, words + 1]))",
+    "lax.sign(np.complex64([1e30 - 1e30j, 3e38j, 1e-37, 1e-30 + 1e-30j, 0]))",
+    "lax.square(np.complex64([1e30 + 1e30j, 1e19 + 1e19j, 3e38 + 0.1j]))",
+    "lax.bitcast_convert_type(jnp.full((2,), 1.0), np.float32)",
     "jnp.abs.__name__, jnp.acos.__name__, jnp.amax.__name__, "
     "jnp.radians.__name__",
     "lax.reduce({'a': v}, {'a': np.float32(1)}, "
@@ -81,7 +108,10 @@ lax.split(v, [-1]) ~> Sizes passed to split must be nonnegative
 lax.split(v, [1, 2]) ~> must be equal to dimension 0 of the operand shape
 lax.argmin(x, 0, np.float32) ~> index_dtype must be an integer type
 lax.argmax(x[:0], 0, np.int32) ~> require non-empty reduced dimension
-lax.argmax(x, 2, np.int32) ~> axis 2
+lax.argmax(x, 2, np.int32) ~> Invalid axis 2 for operand shape (2, 3)
+lax.argmin(x, -1, np.int32) ~> Invalid axis -1 for operand shape (2, 3)
+lax.reduce_window(v, 0.0, lax.add, (0,), (1,), 'VALID') ~> must have every element be
+lax.reduce_window(v, 0.0, lax.add, (1,), (0,), 'VALID') ~> must have every element be
 lax.reduce(n, np.int32(0), lax.add, (0, 0)) ~> duplicate value in 'axes' of reduction
 lax.reduce_sum(n, (1, 1)) ~> duplicate value in 'axes' of reduction
 lax.reduce({'x': v}, {'x': v}, lambda a, b: a, [0]) ~> non-scalar initial value
@@ -93,6 +123,7 @@ lax.dot(n, n.T, preferred_element_type=np.int8) ~> must not be narrower than
 lax.exp(x, out_dtype=bf) ~> unexpected keyword argument 'out_dtype'
 lax.Tolerance(-1.0, 0.0, 0) ~> Tolerances must be non-negative
 lax.Tolerance() ~> At least one of atol, rtol, or ulps must be set.
+lax.rng_bit_generator(words, (2,), dtype=np.float32) ~> float32
 lax.conv(x[None, None], x[None, None], [1], 'SAME') ~> window and window_strides
 lax.reduce_window(v, np.zeros(1, 'f4'), lax.max, (2,), (1,), 'VALID') ~> expected init_values to be scalars
 """  # noqa: E501

@@ -17,6 +17,10 @@ OPERANDS = {
     "c": RNG.randn(2, 7, 3).astype("f4"),
     "d": RNG.randn(2, 3, 3, 4).astype("f4"),
     "e": RNG.randn(7, 4).astype("f4"),
+    "f": RNG.randn(2, 3, 4, 5).astype("f4"),
+    "h": RNG.randn(3, 5, 2, 2).astype("f4"),
+    "gf": RNG.randint(0, 3, (3, 2, 2)).astype("i4"),
+    "gb": np.array([[2, 0, 4], [1, 3, 3]], "i4"),
     "g": np.array([2, 0, 4], "i4"),
 }
 
@@ -35,6 +39,9 @@ lax.ragged_dot(a, b, np.array([3, 3, 1], 'i4'))
 lax.ragged_dot(a, b, g, preferred_element_type=np.float32)
 lax.ragged_dot_general(c, d, g, numbers((((2,), (2,)), ((0,), (0,))), (1,), (1,)))
 lax.ragged_dot_general(a, e, g, numbers((((0,), (0,)), ((), ())), (0,), ()))  # value
+lax.ragged_dot_general(c, d, gb, numbers((((2,), (2,)), ((0,), (0,))), (1,), (1,)))
+lax.ragged_dot_general(c, c, gb, numbers((((1,), (1,)), ((0,), (0,))), (1,), ()))  # value
+lax.ragged_dot_general(f, h, gf, numbers((((3,), (1,)), ((1,), (0,))), (2,), (2,)))  # value
 lax.approx_max_k(x, 2)
 lax.approx_min_k(x, 3, reduction_dimension=1)
 lax.composite(lambda v, *, s: v * s, 'my.scale')(x, s=2.0)  # value

@@ -52,6 +52,7 @@ _FIXED: dict[str, Fields] = {
     "jit": {"inline": False, "keep_unused": False},
     "qr": {"use_magma": None},
     "reduce_sum": {"out_sharding": None},
+    "rng_bit_generator": {"out_sharding": None},
     "reshape": {"dimensions": None, "sharding": None},
     "svd": {"subset_by_index": None, "algorithm": None},
 }
@@ -298,6 +299,7 @@ def _classes():
         "FftType.IFFT": (lax.FftType, "IFFT"),
         "FftType.RFFT": (lax.FftType, "RFFT"),
         "FftType.IRFFT": (lax.FftType, "IRFFT"),
+        **{a.name: (lax.RandomAlgorithm, a.name) for a in lax.RandomAlgorithm},
         "AWAY_FROM_ZERO": (lax.RoundingMethod, "AWAY_FROM_ZERO"),
         "TO_NEAREST_EVEN": (lax.RoundingMethod, "TO_NEAREST_EVEN"),
     }

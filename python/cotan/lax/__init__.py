@@ -18,6 +18,7 @@ from cotan.lax import (
     _missing,
     _parallel,
     _ragged,
+    _random,
     _reduce,
     _scan,
     _shape,
@@ -35,6 +36,7 @@ from cotan.lax._fft import *  # noqa: F403
 from cotan.lax._missing import *  # noqa: F403
 from cotan.lax._parallel import *  # noqa: F403
 from cotan.lax._ragged import *  # noqa: F403
+from cotan.lax._random import *  # noqa: F403
 from cotan.lax._reduce import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
@@ -81,6 +83,7 @@ __all__ = [
     *_missing.__all__,
     *_parallel.__all__,
     *_ragged.__all__,
+    *_random.__all__,
     *_reduce.__all__,
     *_scan.__all__,
     *_shape.__all__,

@@ -126,9 +126,9 @@ def convert_element_type(operand, new_dtype):
 def bitcast_convert_type(operand, new_dtype):
     """The same bits as another dtype; with a change of width, the last axis
     is split or joined."""
-    return _core.bitcast_convert(
-        operand, user_dtype(new_dtype, "bitcast_convert_type")
-    )
+    new_dtype = user_dtype(new_dtype, "bitcast_convert_type")
+    out = _core.bitcast_convert(operand, new_dtype)
+    return _core.convert(out, new_dtype, False)
 
 
 def clamp(min, x, max):
@@ -149,8 +149,6 @@ def select_n(which, *cases):
 
 
 def _stop_gradient(x):
-    if not _dispatch.is_array(x):
-        return x
     a = _dispatch.to_array(x)
     if not dtypes.issubdtype(a.dtype, np.inexact):
         return a

@@ -8,7 +8,6 @@ _GROUPS = {
     "this is": (
         "after_all",
         "create_token",
-        "rng_bit_generator",
         "rng_uniform",
     ),
 }

@@ -76,16 +76,25 @@ reduce_or = _reduction("or", "reduce_or", "The bitwise or")
 reduce_xor = _reduction("xor", "reduce_xor", "The bitwise exclusive or")
 
 
+def _one_axis(axis, operand) -> int:
+    # No counting from the end here, as in JAX.
+    axis = operator.index(axis)
+    shape = shape_of(operand)
+    if not 0 <= axis < len(shape):
+        raise ValueError(f"Invalid axis {axis} for operand shape {shape}")
+    return axis
+
+
 def argmax(operand, axis: int, index_dtype):
     """Index of the greatest element along `axis`; the first of several, the
     first nan if there is one."""
-    axis = canonical_axis(axis, ndim_of(operand))
+    axis = _one_axis(axis, operand)
     return _core.argreduce(operand, True, axis, user_dtype(index_dtype))
 
 
 def argmin(operand, axis: int, index_dtype):
     """Index of the least element along `axis`; as argmax."""
-    axis = canonical_axis(axis, ndim_of(operand))
+    axis = _one_axis(axis, operand)
     return _core.argreduce(operand, False, axis, user_dtype(index_dtype))
 
 
