@@ -13,7 +13,7 @@ import pytest
 
 import cotan
 from cotan import _core, _dispatch
-from tests import device
+from tests import device, narrow
 from tests.ops import (
     binary_cases,
     choice_cases,
@@ -163,6 +163,63 @@ def test_other_dtypes_are_refused(case):
             case.call(*xs)
         with pytest.raises((TypeError, ValueError), match=case.primitive):
             cotan.make_jaxpr(lambda *a: case.call(*a))(*xs)
+
+
+# Narrow dtypes are taken where the wide ones are that they are computed in;
+# NumPy has them rounded or wrapped from there.
+NARROW = {
+    "float8_e4m3fn": "float32",
+    "float8_e5m2": "float32",
+    "int4": "int8",
+    "uint4": "uint8",
+}
+# What looks at bits: tests/oracle/test_narrow.py.
+LOOKS_AT_BITS = {
+    "bitcast_convert_type",
+    "clz",
+    "convert_element_type",
+    "nextafter",
+    "population_count",
+    "reduce_precision",
+    "shift_right_arithmetic",
+    "shift_right_logical",
+}
+
+
+def _takes_narrow(case, wide):
+    return wide in case.dtypes and (
+        wide != "float32" or "bfloat16" in case.dtypes
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [c for c in CASES if c.sweep and c.primitive not in LOOKS_AT_BITS],
+    ids=repr,
+)
+def test_narrow_dtypes(case):
+    """The wide dtype's results, rounded once or wrapped; or refused."""
+    for name, wide in NARROW.items():
+        if wide in case.also or (
+            wide in case.dtypes and not _takes_narrow(case, wide)
+        ):
+            continue
+        dtype = narrow.dtype_of(name)
+        xs = [
+            x.astype(dtype) if x.dtype == wide else x for x in case.make(wide)
+        ]
+        if not _takes_narrow(case, wide):
+            with pytest.raises((TypeError, ValueError), match=case.primitive):
+                case.call(*arrays(xs))
+            continue
+        back = [x.astype(wide) if x.dtype == dtype else x for x in xs]
+        got, want = call(case, arrays(xs)), call(case, arrays(back))
+        for g, w in zip(got, want, strict=True):
+            w = np.asarray(w)
+            if w.dtype == wide and g.dtype == dtype:
+                with np.errstate(all="ignore"):
+                    w = w.astype(dtype)
+            narrow.assert_same(g, w, f"{case.name} {name}")
 
 
 @pytest.mark.parametrize("bad", BAD, ids=repr)

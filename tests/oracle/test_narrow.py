@@ -284,3 +284,35 @@ def test_reductions_of_nothing(name):
     for reduce, value in (("max", info.min), ("min", info.max)):
         got = getattr(cotan_lax, f"reduce_{reduce}")(x, axes=(0,))
         np.testing.assert_array_equal(np.asarray(got).astype(int), int(value))
+
+
+def test_scaled_dot():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((4, 64)).astype(dtype_of("float8_e4m3fn"))
+    b = rng.standard_normal((64, 3)).astype(dtype_of("float8_e4m3fn"))
+    power = dtype_of("float8_e8m0fnu")
+    s = (2.0 ** rng.integers(-3, 3, (4, 2))).astype(power)
+    t = (2.0 ** rng.integers(-3, 3, (4, 3))).astype(power)
+    for options in (
+        {"lhs_scale": s, "rhs_scale": t, "preferred_element_type": "float32"},
+        {"rhs_scale": t, "preferred_element_type": "float32"},
+        {"lhs_scale": s},
+    ):
+        want = jax_lax.scaled_dot(
+            jnp.asarray(a),
+            jnp.asarray(b),
+            **{
+                k: jnp.asarray(v) if k.endswith("scale") else v
+                for k, v in options.items()
+            },
+        )
+        got = cotan_lax.scaled_dot(a, b, **options)
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(
+            np.asarray(got).astype("f4"),
+            np.asarray(want).astype("f4"),
+            rtol=1e-2 if want.dtype != "float32" else 1e-5,
+            atol=1e-5,
+        )
+    with pytest.raises(TypeError, match="must be divisible by its scale"):
+        cotan_lax.scaled_dot(a, b, rhs_scale=np.ones((3, 3), power))

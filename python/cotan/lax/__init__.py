@@ -20,6 +20,7 @@ from cotan.lax import (
     _ragged,
     _random,
     _reduce,
+    _scaled,
     _scan,
     _shape,
     _slicing,
@@ -38,6 +39,7 @@ from cotan.lax._parallel import *  # noqa: F403
 from cotan.lax._ragged import *  # noqa: F403
 from cotan.lax._random import *  # noqa: F403
 from cotan.lax._reduce import *  # noqa: F403
+from cotan.lax._scaled import *  # noqa: F403
 from cotan.lax._scan import *  # noqa: F403
 from cotan.lax._shape import *  # noqa: F403
 from cotan.lax._slicing import *  # noqa: F403
@@ -84,6 +86,7 @@ __all__ = [
     *_parallel.__all__,
     *_ragged.__all__,
     *_random.__all__,
+    *_scaled.__all__,
     *_reduce.__all__,
     *_scan.__all__,
     *_shape.__all__,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _GROUPS = {
-    "this product is": ("scaled_dot",),
     "collectives of ragged arrays are": ("ragged_all_to_all",),
     "this is": (
         "after_all",
