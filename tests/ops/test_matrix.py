@@ -192,6 +192,7 @@ def _takes_narrow(case, wide):
     )
 
 
+@device.cpu_only("plugins: tests/pjrt/test_devices.py")
 @pytest.mark.parametrize(
     "case",
     [c for c in CASES if c.sweep and c.primitive not in LOOKS_AT_BITS],

@@ -9,6 +9,7 @@ import pytest
 import cotan
 import cotan.numpy as cnp
 from cotan import _core, aot, lax, pjrt
+from tests import narrow
 
 
 @pytest.fixture
@@ -24,6 +25,36 @@ def test_arrays_go_there_and_come_back(cpu_plugin, rng):
                 y = cotan.device_put(a, cpu_plugin)
             assert y.device == cpu_plugin and y.dtype == a.dtype
             np.testing.assert_array_equal(np.asarray(y), a)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in narrow.FLOATS if narrow.bits_of(n) == 8]
+)
+def test_float8(cpu_plugin, name):
+    x, y = (v[::97] for v in narrow.pairs_of(name))
+    if name == "float8_e8m0fnu":  # XLA flushes what is subnormal in f32
+        normal = (x.view("u1") > 1) & (y.view("u1") > 1)
+        x, y = x[normal], y[normal]
+    there = cotan.device_put(x, cpu_plugin)
+    assert there.device == cpu_plugin and there.dtype == x.dtype
+    narrow.assert_same(there, x, name)
+    for f in (lambda x, y: x + y, lambda x, y: (x < y, x.astype("bfloat16"))):
+        want = cotan.tree.leaves(f(cnp.asarray(x), cnp.asarray(y)))
+        for g in (f, cotan.jit(f)):
+            got = cotan.tree.leaves(g(there, y))
+            for g, w in zip(got, want, strict=True):
+                assert g.device == cpu_plugin
+                narrow.assert_same(g, w, name)
+
+
+def test_what_is_packed_is_refused(cpu_plugin, x):
+    for name in ("int4", "uint2", "float4_e2m1fn"):
+        with pytest.raises(NotImplementedError, match=f"arrays of {name}"):
+            cotan.device_put(narrow.values_of(name), cpu_plugin)
+        with pytest.raises(NotImplementedError, match=f"arrays of {name}"):
+            x.astype(name)
+    inside = cotan.jit(lambda v: v.astype("int4").astype("int8"))(x)
+    np.testing.assert_array_equal(inside, [[0, 1, 2], [3, 4, 5]])
 
 
 def test_results_stay_where_their_operands_are(cpu_plugin, x):

@@ -33,6 +33,15 @@ PjrtDevice* as_pjrt(cotan::Device* device) noexcept {
                                     : nullptr;
 }
 
+void refuse_packed(DType t) {
+  if (bit_width(t) < 8 && is_narrow(t))
+    throw_not_implemented(
+        "[pjrt] arrays of ", dtype_name(t),
+        " on plugins, which pack them: keep them as ",
+        dtype_name(is_narrow_int(t) ? wide_dtype(t) : DType::f8_e4m3fn),
+        " there and convert inside of the program");
+}
+
 int element_type(DType t) {
   constexpr int types[kNumDTypes] = {kPred,
                                      kS2,
@@ -214,6 +223,7 @@ void* PjrtDevice::upload(const Aval& aval, const void* host,
   FromHostArgs a;
   a.client = client_.handle();
   a.data = host;
+  refuse_packed(aval.dtype);
   a.type = element_type(aval.dtype);
   a.dims = aval.shape.data();
   a.num_dims = aval.shape.size();

@@ -63,6 +63,8 @@ class PjrtClient {
   std::string platform_, plugin_platform_, version_;
 };
 
+// Throws for what plugins pack: of less than a byte.
+void refuse_packed(DType t);
 int element_type(DType t);
 
 // The device as one of ours, or null.

@@ -170,6 +170,8 @@ Ref<cotan::Executable> compile(cotan::Device* device, const Jaxpr& j,
                                const PluginValues& flags) {
   PjrtDevice* d = as_pjrt(device);
   COTAN_CHECK(d);
+  for (const Aval& a : j.in_avals()) refuse_packed(a.dtype);
+  for (const Aval& a : j.out_avals()) refuse_packed(a.dtype);
   Ref<HostCalls> host_calls;
   if (d->client().shares_host_memory() &&
       enable_host_calls(d->client().plugin()))
