@@ -314,6 +314,9 @@ _ENUM_NUMBERS = {
     "IFFT": 1,
     "RFFT": 2,
     "IRFFT": 3,
+    "RNG_DEFAULT": 0,
+    "RNG_THREE_FRY": 1,
+    "RNG_PHILOX": 2,
     "AWAY_FROM_ZERO": 0,
     "TO_NEAREST_EVEN": 1,
 }

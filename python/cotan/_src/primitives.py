@@ -414,8 +414,8 @@ _MULTIPLE_RESULTS = {
     "jit",
     "lu",
     "optimization_barrier",
-    "pure_callback",
     "philox4x32",
+    "pure_callback",
     "qr",
     "rng_bit_generator",
     "scan",
@@ -423,6 +423,7 @@ _MULTIPLE_RESULTS = {
     "sort",
     "svd",
     "threefry2x32",
+    "top_k",
     "tridiagonal",
     "while",
 }
