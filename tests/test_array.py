@@ -745,3 +745,7 @@ def test_cotangents_of_integers_may_be_anything():
         assert float(pull((1.0, ct))[0]) == 2.0
     with pytest.raises(ValueError, match="float0"):
         pull((1.0, np.ones(2)))
+    # Tangents of integers are float0 and nothing else.
+    _, linear = cotan.linearize(lambda x: x, np.ones(2, np.int32))
+    with pytest.raises(ValueError, match="tangent values inconsistent"):
+        linear(np.ones(2, np.int32))

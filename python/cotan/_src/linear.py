@@ -99,9 +99,6 @@ def _as_tangent(x, aval, error):
     """x as an Array, None if it is float0; ValueError if its type is not that
     of tangents of `aval`."""
     got, want = _given_type(x), _tangent_type(aval)
-    # What the cotangent of an integer is does not matter: it has no effect.
-    if want[0] == dtypes.float0 and got[1] == want[1]:
-        return None
     if got[:2] != want[:2]:
         raise ValueError(error(_text(got), _text(want), _text(aval)))
     return None if _is_float0(x) else _dispatch.to_array(x)
@@ -128,6 +125,14 @@ def _cotangent_error(got, want, primal):
         f"got {got}, but expected {want} because the corresponding output of "
         f"the differentiated function had type {primal}"
     )
+
+
+def _as_cotangent(x, aval):
+    # What the cotangent of an integer is does not matter: it has no effect.
+    want = _tangent_type(aval)
+    if want[0] == dtypes.float0 and _given_type(x)[1] == want[1]:
+        return None
+    return _as_tangent(x, aval, _cotangent_error)
 
 
 class VjpFunction:
@@ -165,7 +170,7 @@ class VjpFunction:
                 + "\n".join(lines)
             )
         values = [
-            _as_tangent(x, a, _cotangent_error)
+            _as_cotangent(x, a)
             for x, a in zip(flat, rule.out_types, strict=True)
         ]
         out = rule.pullback(
