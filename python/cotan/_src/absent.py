@@ -112,7 +112,6 @@ _EXPECTED: dict[str, tuple[str, ...]] = {
         "profiler",
         "pure_callback",
         "remat",
-        "stages",
     ),
     "nn": (
         "get_scaled_dot_general_config",

@@ -318,155 +318,15 @@ def bad_argument(fun, x, i):
 # ---- ahead of time
 
 
-class Traced:
-    """A function traced for given argument types."""
-
-    def __init__(self, handle, in_tree, out_tree, fun):
-        self._handle, self._fun = handle, fun
-        self.in_tree, self.out_tree = in_tree, out_tree
-
-    @property
-    def jaxpr(self):
-        return self._handle.jaxpr
-
-    @property
-    def fun_name(self):
-        return self._fun.__name__
-
-    @property
-    def out_info(self):
-        return tree_util.tree_unflatten(
-            self.out_tree, [avals.struct(a) for a in self.jaxpr.out_types]
-        )
-
-    def lower(self):
-        return Lowered(self)
-
-
-class Lowered:
-    """A traced function on its way to a backend."""
-
-    def __init__(self, traced):
-        self._traced = traced
-
-    @property
-    def in_tree(self):
-        return self._traced.in_tree
-
-    @property
-    def out_tree(self):
-        return self._traced.out_tree
-
-    @property
-    def out_info(self):
-        return self._traced.out_info
-
-    def as_text(self, dialect: str | None = None) -> str:
-        """The program as text: in the dialect "jaxpr" or "stablehlo"."""
-        if dialect in (None, "jaxpr"):
-            return str(self._traced.jaxpr)
-        if dialect == "stablehlo":
-            from cotan import _core
-
-            return _core.program_stablehlo(self._traced._handle.capsule())
-        raise NotImplementedError(
-            f"[lower] dialect {dialect!r} is not available, use 'jaxpr' or "
-            "'stablehlo'"
-        )
-
-    def compile(self, compiler_options=None, *, topology=None):
-        """Compiles for the device of the program, or for a topology.
-
-        Args:
-          compiler_options: flags of the compiler, for a topology.
-          topology: of `cotan.aot.topology(...)`: compiles for devices that
-            need not be here; the result can be inspected and serialized.
-        """
-        if topology is not None:
-            return topology.compile(self, compiler_options)
-        self._traced._handle.compile()
-        return Compiled(self._traced)
-
-
-class Compiled:
-    """A compiled program for one signature; call it with such arguments."""
-
-    def __init__(self, traced):
-        self._traced = traced
-
-    @property
-    def in_tree(self):
-        return self._traced.in_tree
-
-    @property
-    def out_tree(self):
-        return self._traced.out_tree
-
-    def as_text(self) -> str:
-        """The program as it runs: its kernels, their order and memory. Of a
-        plugin, its optimised HLO (needs jaxlib, which can print it), or the
-        StableHLO that was compiled."""
-        handle = self._traced._handle
-        if text := handle.text():
-            return text
-        from cotan import _core, aot
-
-        program = handle.capsule()
-        return aot.hlo_text(
-            lambda: _core.program_optimized(program, None)
-        ) or _core.program_stablehlo(program)
-
-    def _facts(self):
-        from cotan import _core
-
-        return _core.program_facts(self._traced._handle.capsule(), None)
-
-    def cost_analysis(self) -> dict:
-        """What the plugin's compiler says the program costs, or {}."""
-        return self._facts()["cost"]
-
-    def memory_analysis(self) -> dict:
-        """Bytes of arguments, results, aliases and scratch, or {}."""
-        return self._facts()["memory"]
-
-    def serialize(self) -> bytes:
-        """The program as bytes, for `cotan.aot.load`."""
-        from cotan import aot
-
-        return aot.serialize(self)
-
-    def __call__(self, *args, **kwargs):
-        options = self._traced._fun.options
-        dynamic, _, _ = split_static(
-            self._traced._fun.fun, options, list(args), kwargs
-        )
-        leaves, tree = tree_util.tree_flatten(dynamic)
-        if tree != self.in_tree:
-            raise TypeError(
-                "Function compiled with input pytree does not match the input "
-                f"pytree it was called with: expected {self.in_tree}, got "
-                f"{tree}"
-            )
-        want = self._traced._handle.jaxpr.in_types
-        for i, (x, a) in enumerate(zip(leaves, want, strict=True)):
-            dtype, shape, _ = avals.leaf_aval(x)
-            if (dtype, shape) != a[:2]:
-                raise TypeError(
-                    "Argument types differ from the types for which this "
-                    f"computation was compiled: leaf {i} has {dtype}"
-                    f"{list(shape)}, compiled for {a[0]}{list(a[1])}"
-                )
-        out = self._traced._handle.run(leaves)
-        return tree_util.tree_unflatten(self.out_tree, out)
-
-
-def trace(jitted, *args, **kwargs) -> Traced:
+def trace(jitted, *args, **kwargs):
     """Traces without compiling; arguments may be ShapeDtypeStructs."""
+    from cotan._src.stages import Traced
+
     handle, in_tree, out_tree = jitted._traced(args, kwargs)
     return Traced(handle, in_tree, out_tree, jitted)
 
 
-def lower(jitted, *args, **kwargs) -> Lowered:
+def lower(jitted, *args, **kwargs):
     """Traces for ahead-of-time compilation: `.compile()` gives a program."""
     return trace(jitted, *args, **kwargs).lower()
 

@@ -271,7 +271,8 @@ def sinc(x, /):
     # Near 0 a series keeps all derivatives finite.
     z = x * math.pi
     series = 1 - z * z / 6 + (z * z) * (z * z) / 120
-    return _core.strong(_where(absolute(x) < 1e-3, series, sin(y) / y))
+    out = _where(absolute(x) < 1e-3, series, sin(y) / y)
+    return _core.strong(out) if x.ndim else out
 
 
 def angle(z, deg=False):
