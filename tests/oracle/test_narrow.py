@@ -251,6 +251,10 @@ def test_expressions(name, expression):
         **{**names, "T": dtype_of(oracle)},
     )
     got = run("cotan", expression.replace("T_", f"jnp.{name}"), **names)
+    if name == "float8_e8m0fnu" and "cumsum" in expression:
+        # JAX starts with 0, which that dtype does not have.
+        assert_same(got, np.array([1, 2, 4], dtype_of(name)))
+        return
     if isinstance(want, Exception) or isinstance(got, Exception):
         assert isinstance(want, Exception), f"{name}: {got!r}"
         assert isinstance(got, Exception), f"{name}: {want!r}, not {got!r}"
@@ -278,6 +282,8 @@ def test_reductions_of_nothing(name):
     x = np.zeros((0, 3), dtype_of(name))
     if name not in INTS:
         want = jax_lax.reduce_max(jnp.asarray(x), axes=(0,))
+        if name == "float8_e8m0fnu":  # XLA makes nan of the least value
+            want = np.full(3, 2.0**-127, x.dtype)
         assert_same(cotan_lax.reduce_max(x, axes=(0,)), want, name)
         return
     info = ml_dtypes.iinfo(x.dtype)  # XLA's CPU compiler takes those of int8
