@@ -76,7 +76,10 @@ from cotan._src.api import (  # noqa: E402
     vmap,
 )
 from cotan._src.avals import ShapeDtypeStruct  # noqa: E402
-from cotan._src.callbacks import pure_callback  # noqa: E402
+from cotan._src.callbacks import (  # noqa: E402
+    effects_barrier,
+    pure_callback,
+)
 from cotan._src.checkpoints import (  # noqa: E402
     checkpoint,
     checkpoint_policies,
@@ -184,6 +187,7 @@ __all__ = [
     "device_put",
     "devices",
     "disable_jit",
+    "effects_barrier",
     "enable_checks",
     "enable_custom_prng",
     "enable_x64",

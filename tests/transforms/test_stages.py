@@ -64,3 +64,19 @@ def test_texts_and_analyses():
         lowered.compiler_ir("mhlo")
     assert isinstance(lowered.cost_analysis(), dict)
     assert isinstance(lowered.compile().memory_analysis(), dict)
+
+
+def test_effects_are_over_when_a_call_returns():
+    seen = []
+    f = cotan.jit(lambda x: cotan.debug.callback(seen.append, x))
+    f(1.0)
+    cotan.effects_barrier()
+    assert len(seen) == 1
+
+
+def test_announcing_a_copy_to_the_host():
+    x = cnp.ones(3)
+    assert x.copy_to_host_async() is None
+    x.delete()
+    with pytest.raises(RuntimeError, match="deleted"):
+        x.copy_to_host_async()

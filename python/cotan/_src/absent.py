@@ -31,7 +31,6 @@ _RULES = (
     ("", "transfer_guard*", _TRANSFERS),
     ("", "array_garbage_collection_guard", _TRANSFERS),
     ("", "thread_guard", _TRANSFERS),
-    ("", "copy_to_host_async", _TRANSFERS),
     ("", "*[sS]hard*", _SHARDING),
     ("", "P", _SHARDING),
     ("", "smap", _SHARDING),
@@ -100,7 +99,6 @@ _EXPECTED: dict[str, tuple[str, ...]] = {
     "": (
         "checkpoint",
         "checkpoint_policies",
-        "effects_barrier",
         "experimental",
         "export",
         "ffi",

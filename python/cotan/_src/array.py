@@ -357,6 +357,13 @@ def _device(x):
     return _core.device_of(x)
 
 
+def _copy_to_host_async(x):
+    """Announces that the values will be read; there is nothing to start where
+    memory is the host's."""
+    if x.is_deleted():
+        raise RuntimeError("Array has been deleted.")
+
+
 def _is_ready(x):
     """Whether the value is computed."""
     return _core.is_ready(x)
@@ -459,6 +466,7 @@ def install() -> None:
             "delete": _delete,
             "is_deleted": _is_deleted,
             "devices": _devices,
+            "copy_to_host_async": _copy_to_host_async,
             "is_ready": _is_ready,
             "unsafe_buffer_pointer": _unsafe_buffer_pointer,
             "device": property(_device),

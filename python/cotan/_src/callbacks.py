@@ -94,6 +94,14 @@ def _call(kind, function, result, ordered, vmap_method, args, kwargs):
     return tree_unflatten(out_tree, out) if out_tree is not None else None
 
 
+def effects_barrier() -> None:
+    """Waits for the effects of programs that were called, such as prints.
+
+    A program with effects is over when its call returns, on every backend, so
+    there is nothing left to wait for.
+    """
+
+
 def pure_callback(
     callback: Callable,
     result_shape_dtypes,
