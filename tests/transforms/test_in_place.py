@@ -8,6 +8,7 @@ import pytest
 import cotan
 import cotan.numpy as cnp
 from cotan import lax
+from tests import device
 
 N = 100
 START = np.arange(N, dtype=np.float32)
@@ -78,6 +79,8 @@ def test_a_carry_is_updated_in_place(name):
     for i in range(40):
         reference(i, expected)
     np.testing.assert_allclose(f(START), expected, rtol=1e-5)
+    if not device.on_cpu:  # what follows is about our own programs
+        return
     program = f.lower(START).compile().as_text()
     assert "loop 40" in program
     assert "carry 1 has two places" not in program
