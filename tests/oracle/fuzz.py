@@ -126,7 +126,33 @@ def reference(program: Program, options=None):
     return m.jax.block_until_ready(out)
 
 
-def disagreement(program: Program, want, eager=True) -> str | None:
+def unstable(program: Program, want) -> set[int]:
+    """The values that JAX itself does not give twice: with inputs moved by
+    rounding, or evaluated without a compiler. Rounding decided a comparison."""
+    _, m = libraries()
+    rng = np.random.default_rng(program.seed)
+    inputs = program.inputs
+
+    def moved(x):
+        if x.dtype == I:
+            return x
+        return x * (1 + 1e-14 * rng.normal(size=x.shape))
+
+    runs = [program.values(m, *map(m.jnp.asarray, inputs))]
+    try:
+        for _ in range(6):
+            program.inputs = [moved(x) for x in inputs]
+            runs.append(reference(program))
+    finally:
+        program.inputs = inputs
+    wrong = [text for run in runs for text in differences(run, want)]
+    return {int(text.split(":", 1)[0]) for text in wrong}
+
+
+def disagreement(
+    program: Program, want, eager=True, without=frozenset()
+) -> str | None:
+    """What cotan's values are and should be, of all but some."""
     ours, _ = libraries()
     first = len(program.INPUTS)
     runs = {
@@ -138,6 +164,7 @@ def disagreement(program: Program, want, eager=True) -> str | None:
             continue
         try:
             wrong = differences(run(*program.inputs), want)
+            wrong = [t for t in wrong if int(t.split(":")[0]) not in without]
         except Exception as e:
             return f"{name}: {type(e).__name__}: {e}\n{program}"
         if wrong:
@@ -154,7 +181,10 @@ def check(program: Program, eager=True) -> str | None:
     except m.jax.errors.JaxRuntimeError:  # XLA compiled what it cannot run
         wrong = "XLA"
     if wrong:
-        wrong = disagreement(program, reference(program), eager)
+        want = reference(program)
+        wrong = disagreement(program, want, eager)
+    if wrong:
+        wrong = disagreement(program, want, eager, unstable(program, want))
     return wrong
 
 
