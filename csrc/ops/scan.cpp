@@ -346,10 +346,10 @@ Values scan_transpose(const TransposeArgs& a) {
         {out_role(p, i),
          a.ct[i] ? a.ct[i] : zeros_of(a.avals[size_t(p.num_consts) + i])});
   Avals types;
-  for (const Operand& o : in) {
-    Aval t = o.value.aval();
-    if (o.role == Role::stream) t.shape.erase(t.shape.begin());
-    t.weak_type = false;
+  for (size_t i = 0; i < in.size(); ++i) {
+    Aval t = in[i].value.aval();
+    if (in[i].role == Role::stream) t.shape.erase(t.shape.begin());
+    t.weak_type = t.weak_type && i < first;  // not of cotangents
     types.push_back(std::move(t));
   }
   auto step = [&](std::span<const Value> x) {

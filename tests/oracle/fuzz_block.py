@@ -77,10 +77,11 @@ class Block:
 
     # ---- running
 
-    def run(self, m, env, *args):
+    def run(self, m, env, *args, change=lambda x: x):
+        """All values, of which each step's pass through `change`."""
         values = [*env, *args]
         for step in self.steps:
-            values.append(step.run(m, values))
+            values.append(change(step.run(m, values)))
         return values
 
     def result(self, want: Type):
