@@ -218,6 +218,27 @@ void use_dense(const DenseCopy& copy, SmallVector<int64_t, 2>& batch,
   }
 }
 
+TransposedCopy make_transposed(DType t, int64_t rows, int64_t from,
+                               int64_t cols, int64_t to) {
+  int64_t item = itemsize(t);
+  GemmPackFn pack = gemm_builtin_pack(t, t, true);
+  return {true, pack, rows, cols, from * item, to * item, item};
+}
+
+// A product of few columns, as one of few rows.
+void narrow_to_rows(GemmCall& call, GemmShape& shape, GemmTypes& types) {
+  int64_t c_row = shape.c_row;
+  gemm_narrow_to_rows(shape);
+  std::swap(types.a, types.b);
+  call.swapped = true;
+  call.narrow_out =
+      make_transposed(types.out, shape.m, shape.c_row, shape.n, c_row);
+  if (shape.a_k == 1 || shape.b_k != 1) return;  // no dots
+  call.narrow_lhs =
+      make_transposed(types.a, shape.k, shape.a_k, shape.m, shape.k);
+  shape.a_row = shape.k, shape.a_k = 1;
+}
+
 }  // namespace
 
 FusedEpilogue fuse_epilogue(const GemmStep& step) {
@@ -284,7 +305,11 @@ std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
   call->swapped = gemm_column_to_row(shape);
   COTAN_CHECK(!epilogue.kernel || call->swapped == (g.n == 1 && g.m > 1));
   if (call->swapped) std::swap(types.a, types.b);
-  if (!epilogue.kernel) gemm_merge_batch(shape);
+  if (!epilogue.kernel) {
+    gemm_merge_batch(shape);
+    if (!call->swapped && gemm_is_narrow(shape, types))
+      narrow_to_rows(*call, shape, types);
+  }
   call->plan =
       plan_gemm(shape, types, gemm_tiling(gemm_target(target), types.compute),
                 ThreadPool::global().threads());
@@ -350,7 +375,9 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
   int64_t own = align64(gemm_scratch_bytes(call->plan));
   int64_t left = call->lhs_copy.needed ? align64(call->lhs_copy.bytes()) : 0;
   int64_t right = call->rhs_copy.needed ? align64(call->rhs_copy.bytes()) : 0;
-  int64_t bytes = own + left + right;
+  int64_t narrow = align64(call->narrow_lhs.bytes());
+  int64_t bytes =
+      own + left + right + narrow + align64(call->narrow_out.bytes());
   char* scratch = nullptr;
   if (bytes > 0) {
     scratch = static_cast<char*>(rt->allocate(rt, size_t(bytes)));
@@ -368,15 +395,21 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
     b = scratch + own + left;
   }
   if (call->swapped) std::swap(a, b);
+  char* result = static_cast<char*>(out) + call->out_bytes;
+  char* c = result;
+  if (narrow) {
+    call->narrow_lhs(scratch + own + left + right, a);
+    a = scratch + own + left + right;
+  }
+  if (call->narrow_out.needed) c = scratch + own + left + right + narrow;
   Pool pool{rt};
-  GemmArgs args{a,        b,       static_cast<char*>(out) + call->out_bytes,
-                epilogue, scratch, stop_pool,
-                &pool};
+  GemmArgs args{a, b, c, epilogue, scratch, stop_pool, &pool};
   GemmParallel parallel{run_pool, &pool};
   bool wide = call->plan.workers > 1 && call->plan.chunks() > 1 &&
               threads_of(rt) > 1 &&
               ThreadPool::global().gains(call->ns, rt->max_threads);
   run_gemm(call->plan, call->kernels, args, wide ? &parallel : nullptr);
+  if (call->narrow_out.needed) call->narrow_out(result, c);
   if (scratch) rt->deallocate(rt, scratch, size_t(bytes));
   return pool.stopped ? int(kInterrupted) : pool.status;
 }

@@ -31,10 +31,24 @@ struct FusedEpilogue {
 };
 FusedEpilogue fuse_epilogue(const GemmStep& step);
 
+// A matrix of elements of `item` bytes, transposed into one of dense rows or
+// out of it; strides in bytes.
+struct TransposedCopy {
+  bool needed = false;
+  GemmPackFn run = nullptr;
+  int64_t rows = 0, cols = 0, from_row = 0, to_row = 0;
+  int64_t item = 0;
+  int64_t bytes() const { return needed ? rows * cols * item : 0; }
+  void operator()(void* to, const void* from) const {
+    run(to, to_row, from, from_row, rows, cols);
+  }
+};
+
 struct GemmCall {
   GemmPlan plan;
   GemmKernels kernels;
-  bool swapped = false;  // a column became a row: A and B changed places
+  bool swapped = false;  // columns became rows: A and B changed places
+  TransposedCopy narrow_lhs, narrow_out;  // of A and C then
   // offsets of the operands and the result
   int64_t lhs_bytes = 0, rhs_bytes = 0, out_bytes = 0;
   DenseCopy lhs_copy, rhs_copy;

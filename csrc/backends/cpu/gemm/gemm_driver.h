@@ -36,6 +36,11 @@ bool gemm_layout_ok(const GemmShape& shape, const GemmTypes& types);
 // n == 1 becomes m == 1, which has its own kernels. True if it did: then
 // exchange A and B (and their types), and the epilogue's row and col.
 bool gemm_column_to_row(GemmShape& shape);
+// Few columns of many rows are better computed as few rows, in vectors along
+// the rows of C. The caller exchanges A and B, provides a dense C for the
+// transposed result and, where a_k is not 1, a copy of A with dense rows.
+bool gemm_is_narrow(const GemmShape& shape, const GemmTypes& types);
+void gemm_narrow_to_rows(GemmShape& shape);
 // Batch items that share B and follow each other in A and C become rows. True
 // if they did: then an epilogue sees row = batch index * m + row.
 bool gemm_merge_batch(GemmShape& shape);

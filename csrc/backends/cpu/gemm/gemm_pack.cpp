@@ -3,8 +3,8 @@
 // for AVX-512, AVX2 and the baseline.
 //
 // Start at transpose(): blocks of L x L elements pass through L registers. An
-// edge repeats part of the block before it; only what is smaller than a block
-// goes element by element.
+// edge repeats part of the block before it; what is smaller than a block takes
+// smaller ones.
 #include <cstring>
 #include <utility>
 
@@ -158,7 +158,12 @@ COTAN_INLINE void transpose(void* dst, int64_t dst_row, const void* src,
         row_of<To>(dst, c, dst_row)[i] =
             load<Kind>(row_of<From>(src, i, src_row) + c);
   };
-  if (rows < L || cols < L) return elements(0, rows, 0, cols);
+  if (rows < L || cols < L) {
+    if constexpr (L > 2)
+      return transpose<Kind, L / 2>(dst, dst_row, src, src_row, rows, cols);
+    else
+      return elements(0, rows, 0, cols);
+  }
   for (int64_t i = 0; i < rows; i += L) {
     int64_t at = i + L <= rows ? i : rows - L;
     for (int64_t j = 0; j < cols; j += L)

@@ -140,6 +140,22 @@ bool gemm_column_to_row(GemmShape& s) {
   return true;
 }
 
+bool gemm_is_narrow(const GemmShape& s, const GemmTypes& types) {
+  if (types.converts_a() || types.converts_b() || types.out != types.compute)
+    return false;
+  if (s.n < 2 || s.n > 8 || s.m < 64 || s.batches() != 1) return false;
+  if (s.a_k != 1 && s.a_row != 1) return false;
+  // Below, the two copies cost more than is gained.
+  return s.k >= (s.n <= 4 ? 24 : 64);
+}
+
+void gemm_narrow_to_rows(GemmShape& s) {
+  std::swap(s.m, s.n);
+  std::swap(s.a_row, s.b_col);
+  std::swap(s.a_k, s.b_k);
+  s.c_row = s.n;
+}
+
 // Strides that are never multiplied by anything but 0 say what suits us.
 static void settle_strides(GemmShape& s) {
   if (s.m == 1) s.a_row = s.a_k == 1 ? s.k : 1;
