@@ -30,7 +30,6 @@ template <>
 struct type_caster<cotan::Value> {
   PYBIND11_TYPE_CASTER(cotan::Value, const_name("Array"));
   bool load(handle src, bool) {
-    if (src.is_none()) return false;  // for optional arguments
     value = cotan::python::value_from_python(src.ptr());
     return true;
   }
