@@ -46,7 +46,9 @@ struct type_caster<cotan::Dims> {
     for (handle item : reinterpret_borrow<sequence>(src)) {
       object index = reinterpret_steal<object>(PyNumber_Index(item.ptr()));
       if (!index) throw error_already_set();
-      value.push_back(pybind11::cast<int64_t>(index));
+      int64_t n = PyLong_AsLongLong(index.ptr());
+      if (n == -1 && PyErr_Occurred()) throw error_already_set();
+      value.push_back(n);
     }
     return true;
   }

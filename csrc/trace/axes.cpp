@@ -54,7 +54,8 @@ int64_t find_axis(const AxisName& name) {
 int64_t axis_size(const AxisName& name) {
   int64_t size = find_axis(name);
   if (size < 0)
-    throw_error(ErrorKind::name, cat("unbound axis name: ", name->text()));
+    throw_error(ErrorKind::name,
+                cat("unbound axis name: ", name ? name->text() : "None"));
   return size;
 }
 
