@@ -85,6 +85,7 @@ accuracy: dev
 	$(say) "Comparing the math functions with wide references"
 	@ninja -C $(BUILD) -j $(JOBS) cotan_accuracy
 	@$(BUILD)/tools/cotan_accuracy --markdown=docs/accuracy.md $(ACCURACY)
+	@$(PY) tools/special_accuracy.py
 
 CPP := git ls-files 'csrc/*.h' 'csrc/*.cpp' 'tests/cpp/*' 'examples/*.cpp' | grep -E '\.(h|cpp)$$'
 

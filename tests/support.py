@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 import subprocess
+import sys
 
 
 def run(*command, **options):
@@ -23,5 +24,6 @@ def load_tool(name):
     path = pathlib.Path(__file__).resolve().parent.parent / "tools"
     spec = importlib.util.spec_from_file_location(name, path / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module

@@ -39,6 +39,7 @@ Avals fft_type(const TypeArgs& a) {
       throw_value("[fft] lengths must be positive, got fft_lengths ",
                   shape_string(p.lengths));
   Aval y = x;
+  y.weak_type = false;
   size_t first = x.shape.size() - rank;
   const char* kind = p.kind == FftType::rfft    ? "RFFT"
                      : p.kind == FftType::irfft ? "IRFFT"

@@ -8,6 +8,7 @@ import numpy as np
 
 from cotan import _core, lax
 from cotan._src.custom import custom_jvp
+from cotan.lax._special import STIRLING
 
 
 def _where(condition, x, y):
@@ -80,18 +81,6 @@ def _wofz_jvp(primals, tangents):
 
 
 # ---- the logarithm of the gamma function
-
-# B_2k / (2k (2k - 1)) for k = 1, 2, ...
-STIRLING = (
-    1 / 12,
-    -1 / 360,
-    1 / 1260,
-    -1 / 1680,
-    1 / 1188,
-    -691 / 360360,
-    1 / 156,
-    -3617 / 122400,
-)
 
 
 def _loggamma_right(z):

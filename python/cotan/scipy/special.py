@@ -14,11 +14,12 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes, lax
 from cotan._src import absent
 from cotan._src.custom import custom_jvp
+from cotan.lax import _special
 from cotan.lax._types import is_inexact
 from cotan.nn import log_softmax as _log_softmax
 from cotan.nn import logsumexp
 from cotan.nn import softmax as _softmax
-from cotan.scipy import _complex_functions
+from cotan.scipy import _bessel, _complex_functions
 from cotan.scipy._harmonics import sph_harm_y
 from cotan.scipy._hypergeometric import hyp1f1, hyp2f1
 from cotan.scipy._integrals import (
@@ -176,38 +177,57 @@ def gammasgn(x):
     return _where(pole | lax.ne(x, x), np.nan, sign)
 
 
+def _gamma_positive(x):
+    """Stirling's formula, from x + 8 if x is below 8. The power is split, for
+    it overflows before the product does."""
+    small = lax.lt(x, _special.LARGE)
+    y = _where(small, x + 8.0, x)
+    half = lax.pow(y, 0.5 * y - 0.25)
+    rest = lax.exp(_special.stirling_rest(y))
+    value = half * (math.sqrt(2 * math.pi) * lax.exp(-y) * rest) * half
+    lost = _where(small, x - (y - 8.0), 0.0)  # by rounding x + 8
+    value = value + value * lost * lax.log(y)
+    steps = _where(small, x, 1.0)
+    for k in range(1, 8):
+        steps = steps * _where(small, x + float(k), 1.0)
+    return value / steps
+
+
+@custom_jvp
+def _gamma(x):
+    size = lax.abs(x)
+    value = _gamma_positive(_where(lax.eq(size, 0.0), 1.0, size))
+    # gamma(-x) = -pi / (x sin(pi x) gamma(x))
+    whole = lax.round(size, lax.RoundingMethod.TO_NEAREST_EVEN)
+    odd = lax.ne(lax.rem(whole, 2.0), 0.0)
+    sine = lax.sin(math.pi * (size - whole))
+    sine = _where(odd, -sine, sine)
+    mirrored = -math.pi / (size * sine * value)
+    value = _where(lax.lt(x, 0.0), mirrored, value)
+    value = _where(lax.eq(size, whole), lax.round(value), value)
+    value = _where(lax.lt(x, 0.0) & lax.eq(size, whole), np.nan, value)
+    return _where(lax.eq(x, 0.0), 1.0 / x, value)
+
+
+@_gamma.defjvp
+def _gamma_jvp(primals, tangents):
+    ((x,), (t,)) = primals, tangents
+    y = gamma(x)
+    return y, t * (y * lax.digamma(x))
+
+
 def gamma(x):
     """The gamma function of real or complex x."""
     (x,) = _core.promote_inexact("gamma", [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
         return lax.exp(_complex_functions.loggamma(x))
-    return gammasgn(x) * lax.exp(lax.lgamma(x))
+    return _gamma(x)
 
 
 @_composition
 def betaln(a, b):
     """log(|beta(a, b)|)."""
-    a, b = lax.min(a, b), lax.max(a, b)
-    large = b >= 8.0
-    safe = _where(large, b, 8.0)
-    ratio = _log_gamma_ratio(a, safe)
-    other = lax.lgamma(b) - lax.lgamma(a + b)
-    return lax.lgamma(a) + _where(large, ratio, other)
-
-
-def _log_gamma_ratio(a, b):
-    """log(gamma(b) / gamma(a + b)) for b >= 8, without the difference of two
-    large numbers: Stirling's series (DLMF 5.11.1) of both."""
-
-    def rest(x):
-        square = 1.0 / (x * x)
-        total = lax.full_like(x, _complex_functions.STIRLING[-1])
-        for c in _complex_functions.STIRLING[-2::-1]:
-            total = total * square + c
-        return total / x
-
-    growth = (a + b - 0.5) * lax.log1p(a / b)
-    return rest(b) - rest(a + b) - a * lax.log(b) + (a - growth)
+    return _special.log_beta(a, b)
 
 
 @_composition
@@ -221,7 +241,12 @@ def beta(a, b):
 def poch(z, m):
     """gamma(z + m) / gamma(z), z (z + 1) ... (z + m - 1) for integers m."""
     sign = gammasgn(z + m) * gammasgn(z)
-    ratio = sign * lax.exp(lax.lgamma(z + m) - lax.lgamma(z))
+    # Where both gamma functions are numbers their ratio has more digits.
+    top = 34.0 if z.dtype.itemsize < 8 else 170.0
+    near = (z > 0.0) & (z + m > 0.0) & (z < top) & (z + m < top)
+    high, low = _where(near, z + m, 1.0), _where(near, z, 1.0)
+    far = sign * lax.exp(lax.lgamma(z + m) - lax.lgamma(z))
+    ratio = _where(near, gamma(high) / gamma(low), far)
     ratio = _where(lax.eq(m, 0.0), lax.full_like(ratio, 1), ratio)
     return _core.strong(ratio)
 
@@ -246,7 +271,10 @@ def factorial(n, exact: bool = False):
     if exact:
         raise NotImplementedError("[factorial] exact=True is not available")
     (n,) = _real("factorial", n)
-    return _where(n < 0, 0.0, lax.exp(lax.lgamma(n + 1)))
+    small = n < 1.0
+    low, high = _where(small, lax.max(n, 0.0), 0.0), _where(small, 1.0, n)
+    value = _where(small, gamma(low + 1.0), high * gamma(high))
+    return _where(n < 0, 0.0, value)
 
 
 def comb(N, k, *, repetition: bool = False):
@@ -259,7 +287,11 @@ def comb(N, k, *, repetition: bool = False):
     valid = lax.le(k, N) & lax.ge(N, 0.0) & lax.ge(k, 0.0)
     n, m = _where(valid, N, 0.0), _where(valid, k, 0.0)
     parts = lax.lgamma(n + 1) - lax.lgamma(m + 1) - lax.lgamma(n + 1 - m)
-    return _where(valid, lax.exp(parts), 0.0)
+    value = lax.exp(parts)
+    # Of integers it is one.
+    exact = lax.eq(n, lax.floor(n)) & lax.eq(m, lax.floor(m))
+    rest = lax.stop_gradient(lax.round(value) - value)
+    return _where(valid, value + _where(exact, rest, 0.0), 0.0)
 
 
 def multigammaln(a, d: int):
@@ -298,13 +330,10 @@ def _hurwitz(s, q):
         total = total + lax.pow(a, -s)
     power = lax.pow(a, -s)
     total = total + power * a / (s - 1.0) - 0.5 * power
-    factor, k = lax.full_like(s, 1), 0.0
+    term, k = s * (power / a), 0.0
     for c in _ZETA_TERMS:
-        factor = factor * (s + k)
-        power = power / a
-        total = total + factor * power / c
-        factor = factor * (s + k + 1.0)
-        power = power / a
+        total = total + term / c
+        term = term * ((s + (k + 1.0)) / a) * ((s + (k + 2.0)) / a)
         k += 2.0
     return total
 
@@ -400,20 +429,39 @@ def rel_entr(p, q):
     both = lax.gt(p, 0.0) & lax.gt(q, 0.0)
     empty = lax.eq(p, 0.0) & lax.ge(q, 0.0)
     safe_p, safe_q = _where(both, p, 1.0), _where(both, q, 1.0)
-    value = safe_p * lax.log(safe_p) - safe_p * lax.log(safe_q)
+    d = (safe_p - safe_q) / safe_q
+    near = lax.abs(d) < 0.4
+    ratio = lax.log1p(_where(near, d, 0.0))
+    value = safe_p * _where(near, ratio, lax.log(safe_p) - lax.log(safe_q))
     return _where(empty, 0.0, _where(both, value, np.inf))
 
 
 def kl_div(p, q):
     """rel_entr(p, q) - p + q."""
     p, q = _real("kl_div", p, q)
-    return rel_entr(p, q) - p + q
+    value = rel_entr(p, q) - p + q
+    d = (q - p) / _where(lax.eq(p, 0.0), 1.0, p)
+    near = (p > 0.0) & (lax.abs(d) < 0.4)
+    close = -p * _special.log1p_less(_where(near, d, 0.0))
+    return _where(near, close, value)
 
 
-@_composition
+@custom_jvp
+def _logit(x):
+    # 2 x - 1 is exact from 1/4 on.
+    low = lax.lt(x, 0.25)
+    return _where(low, lax.log(x / (1.0 - x)), 2.0 * lax.atanh(2.0 * x - 1.0))
+
+
+@_logit.defjvp
+def _logit_jvp(primals, tangents):
+    (x,) = primals
+    return _logit(x), tangents[0] / (x * (1.0 - x))
+
+
 def logit(x):
     """log(x / (1 - x)), the inverse of expit."""
-    return lax.log(x / (1.0 - x))
+    return _logit(*_real("logit", x))
 
 
 @_composition
@@ -560,128 +608,45 @@ def ndtri(p):
     return _ndtri(*_real("ndtri", p))
 
 
-@functools.cache
-def _log_ndtr(order: int):
-    def series(x):
-        """The asymptotic expansion for x << 0."""
-        square = lax.square(x)
-        total, power, odd = lax.full_like(x, 1), square, 1
-        for n in range(1, order + 1):
-            odd *= 2 * n - 1
-            total = total + (-1) ** n * float(odd) / power
-            power = power * square
-        scale = -0.5 * square - lax.log(-x) - 0.5 * math.log(2 * math.pi)
-        return scale + lax.log(total)
+@custom_jvp
+def _log_ndtr(x):
+    # log(1 - ndtr(-x)) above 0; to the left exp(-x^2 / 2) apart.
+    above, far = lax.gt(x, 0.0), lax.lt(x, -1.0)
+    tail = ndtr(-lax.abs(_where(far, 0.0, x)))
+    near = _where(above, lax.log1p(-tail), lax.log(tail))
+    y = _where(far, x, -1.0)
+    below = lax.log(0.5 * erfcx(-math.sqrt(0.5) * y)) - 0.5 * lax.square(y)
+    return _where(far, below, near)
 
-    @custom_jvp
-    def function(x):
-        low, high = (-20.0, 8.0) if x.dtype == np.float64 else (-10.0, 5.0)
-        above = lax.gt(x, high)
-        y = ndtr(_where(above, -x, lax.max(x, low)))
-        below = series(lax.min(x, low))
-        return _where(above, -y, _where(lax.gt(x, low), lax.log(y), below))
 
-    @function.defjvp
-    def rule(primals, tangents):
-        ((x,), (t,)) = primals, tangents
-        y = function(x)
-        log_density = -0.5 * lax.square(x) - 0.5 * math.log(2 * math.pi)
-        return y, t * lax.exp(log_density - y)
-
-    return function
+@_log_ndtr.defjvp
+def _log_ndtr_jvp(primals, tangents):
+    ((x,), (t,)) = primals, tangents
+    y = _log_ndtr(x)
+    log_density = -0.5 * lax.square(x) - 0.5 * math.log(2 * math.pi)
+    return y, t * lax.exp(log_density - y)
 
 
 def log_ndtr(x, series_order: int = 3):
-    """log(ndtr(x)), by an asymptotic series far to the left."""
+    """log(ndtr(x)). `series_order` is JAX's: no series is needed here."""
     if not isinstance(series_order, int):
         raise TypeError("series_order must be a Python integer.")
     if not 0 <= series_order <= 30:
         raise ValueError("series_order must be between 0 and 30.")
-    return _log_ndtr(series_order)(*_real("log_ndtr", x))
+    return _log_ndtr(*_real("log_ndtr", x))
 
 
 # ---- Bessel functions
 
 
-@functools.cache
-def _bessel_coefficients(order: int):
-    """Chebyshev series of exp(-x) I_n(x) (over x for n = 1) on [0, 8], and of
-    sqrt(x) exp(-x) I_n(x) on [8, inf) in 32/x; found by interpolation."""
-    n = 48
-    angle = np.pi * (np.arange(n) + 0.5) / n
-    nodes = np.cos(angle)
-
-    def fit(values):
-        k = np.arange(n)[:, None]
-        c = 2 / n * (values * np.cos(k * angle)).sum(1)
-        c[0] /= 2
-        return c
-
-    near = _scaled_bessel(order, 4 * (nodes + 1))
-    near = near if order == 0 else near / (4 * (nodes + 1))
-    x = 16 / (nodes + 1)
-    return fit(near), fit(np.sqrt(x) * _scaled_bessel(order, x))
-
-
-def _scaled_bessel(order: int, x):
-    """exp(-x) I_n(x) from its integral, exact for the trapezoidal rule up to
-    aliasing that vanishes for many points."""
-    m = 4000
-    theta = np.pi * (np.arange(m) + 0.5) / m
-    c = np.cos(theta)
-    kernel = np.exp(x[:, None] * (c - 1)) * np.cos(order * theta)
-    return kernel.sum(1) / m
-
-
-def _chebyshev(x, coefficients):
-    """Clenshaw's sum; x in [-1, 1]."""
-    b0 = b1 = lax.full_like(x, 0)
-    for c in coefficients[:0:-1]:
-        b0, b1 = 2.0 * x * b0 - b1 + float(c), b0
-    return x * b0 - b1 + float(coefficients[0])
-
-
-@functools.cache
-def _bessel(order: int):
-    near, far = _bessel_coefficients(order)
-    # Terms below the rounding error of the sum only cost time.
-    near = near[: np.flatnonzero(abs(near) > 1e-17)[-1] + 1]
-    far = far[: np.flatnonzero(abs(far) > 1e-17)[-1] + 1]
-
-    @custom_jvp
-    def function(x):
-        a = lax.abs(x)
-        small = lax.le(a, 8.0)
-        inner = _chebyshev(lax.min(a, 8.0) / 4.0 - 1.0, near)
-        if order:
-            inner = inner * a
-        outer_x = lax.max(a, 8.0)
-        outer = _chebyshev(16.0 / outer_x - 1.0, far) / lax.sqrt(outer_x)
-        y = lax.select(small, inner, outer)
-        return lax.sign(x) * y if order else y
-
-    @function.defjvp
-    def rule(primals, tangents):
-        ((x,), (t,)) = primals, tangents
-        y = function(x)
-        if not order:
-            return y, t * (_bessel(1)(x) - lax.sign(x) * y)
-        zero = lax.eq(x, 0.0)
-        safe = _where(zero, 1.0, x)
-        slope = _bessel(0)(safe) - y * (lax.sign(safe) + 1.0 / safe)
-        return y, t * _where(zero, 0.5, slope)
-
-    return function
-
-
 def i0e(x):
     """exp(-|x|) i0(x)."""
-    return _bessel(0)(*_real("i0e", x))
+    return _bessel.scaled(0)(*_real("i0e", x))
 
 
 def i1e(x):
     """exp(-|x|) i1(x)."""
-    return _bessel(1)(*_real("i1e", x))
+    return _bessel.scaled(1)(*_real("i1e", x))
 
 
 def i0(x):
