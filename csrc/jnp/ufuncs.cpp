@@ -36,7 +36,7 @@ Value scalar_constant(const Value& x, double v) {
 
 Value to_boolean(const Value& x) {
   if (x.dtype() == DType::bool_) return x;
-  return lax::ne(x, constant_like(x, 0));
+  return lax::ne(x, scalar_constant(x, 0));
 }
 
 template <class F>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from cotan import _core, _dispatch
@@ -161,6 +163,36 @@ def leaf_aval(x):
     raise TypeError(
         f"Value {x!r} with type {type(x)} is not a valid array type"
     )
+
+
+def keeps_weak(count: int):
+    """Makes what a function of arrays returns weakly typed where its first
+    `count` arguments are when promoted, and strongly typed where not."""
+
+    def decorator(f):
+        @functools.wraps(f)
+        def wrapper(*args, **options):
+            out = f(*args, **options)
+            xs = [x for x in args[:count] if _dispatch.is_array(x)]
+            weak = (
+                len(xs) == min(count, len(args))
+                and (_core.result_type(tuple(map(_dispatch.to_array, xs)))[1])
+            )
+            if isinstance(out, tuple):
+                kind = type(out)
+                fields = (_retyped(y, weak) for y in out)
+                return kind(fields) if kind is tuple else kind(*fields)
+            return _retyped(out, weak)
+
+        return wrapper
+
+    return decorator
+
+
+def _retyped(x, weak: bool):
+    if not isinstance(x, _dispatch.Array) or x.weak_type == weak:
+        return x
+    return _core.convert(x, x.dtype, weak)
 
 
 def output_array(x, fun, i, out):

@@ -110,7 +110,7 @@ def mulhi(x, y, /):
         if _core.get_config("x64")
         else _core.convert(bits, wide, False),
     )
-    return _core.convert(high, x.dtype, False)
+    return _core.convert(high, x.dtype, x.weak_type and y.weak_type)
 
 
 def convert_element_type(operand, new_dtype):

@@ -57,6 +57,12 @@ def _operands(name: str, *xs) -> list:
     return [_core.broadcast_to(x, shape) for x in out]
 
 
+def _as_weak(function, xs):
+    """function(*xs), weakly typed where all xs are."""
+    y = function(*xs)
+    return _core.convert(y, y.dtype, all(x.weak_type for x in xs))
+
+
 def _in_single(function):
     """f16 and bf16 are computed in f32."""
 
@@ -333,17 +339,17 @@ _igamma, _igammac = _gamma_function(False), _gamma_function(True)
 
 def igamma(a, x):
     """The regularised lower incomplete gamma function P(a, x)."""
-    return _igamma(*_operands("igamma", a, x))
+    return _as_weak(_igamma, _operands("igamma", a, x))
 
 
 def igammac(a, x):
     """The regularised upper incomplete gamma function Q(a, x) = 1 - P."""
-    return _igammac(*_operands("igammac", a, x))
+    return _as_weak(_igammac, _operands("igammac", a, x))
 
 
 def igamma_grad_a(a, x):
     """The derivative of igamma in a."""
-    return _gamma_slope(*_operands("igamma_grad_a", a, x))
+    return _as_weak(_gamma_slope, _operands("igamma_grad_a", a, x))
 
 
 @_in_single
@@ -376,7 +382,10 @@ def _sample_slope(a, x):
 
 def random_gamma_grad(a, x):
     """The derivative in a of a gamma sample x with shape parameter a."""
-    return _sample_slope(*_operands("random_gamma_grad", a, x))
+    operands = _operands("random_gamma_grad", a, x)
+    if operands[0].ndim:
+        return _sample_slope(*operands)
+    return _as_weak(_sample_slope, operands)
 
 
 # ---- the incomplete beta function (Numerical Recipes 6.4)
@@ -465,7 +474,7 @@ _betainc.defjvp(_betainc_jvp, symbolic_zeros=True)
 def betainc(a, b, x):
     """The regularised incomplete beta function I_x(a, b). Differentiable in
     all three, where JAX is in x only."""
-    return _betainc(*_operands("betainc", a, b, x))
+    return _as_weak(_betainc, _operands("betainc", a, b, x))
 
 
 # ---- those of scipy.special, without promotion

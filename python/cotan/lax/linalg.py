@@ -321,7 +321,9 @@ def householder_product(a, taus):
     Args:
       a: [..., m, n] with the reflectors below the diagonal; taus: [..., k].
     """
-    return _core.householder_product(a, taus)
+    q = _core.householder_product(a, taus)
+    weak = _array(a).weak_type and _array(taus).weak_type
+    return _core.convert(q, q.dtype, weak)
 
 
 def geqrf(a):
@@ -503,7 +505,8 @@ def qdwh(
     u, s, vh = svd(x, full_matrices=False)
     v = vh.conj().T
     h = (v * s.astype(v.dtype)[None]) @ vh
-    return u @ vh, h, _array(np.int32(0)), _array(np.bool_(True))
+    steps = _core.convert(0, np.int32, True)
+    return _core.strong(u @ vh), h, steps, _array(np.bool_(True))
 
 
 def __getattr__(name):

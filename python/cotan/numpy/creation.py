@@ -309,6 +309,8 @@ def full_like(
 ):
     """Copies of fill_value with the shape and dtype of `a`."""
     x = _full_like(a, fill_value, dtype, shape, "full_like")
+    if np.ndim(fill_value):
+        x = _core.strong(x)
     return placed(x, device, out_sharding)
 
 
@@ -535,7 +537,8 @@ def diag(v, k=0):
             (zeros(high, x.dtype), x, zeros(low, x.dtype)), 0
         )
         on = _core.np_diagonal_mask(n, n, k, bool, False)
-        return _core.where(on, padded, zeros_like(padded))
+        y = _core.where(on, padded, zeros_like(padded))
+        return _core.convert(y, y.dtype, x.weak_type)
     if x.ndim == 2:
         from cotan.numpy.indexing import diagonal
 
@@ -545,7 +548,7 @@ def diag(v, k=0):
 
 def diagflat(v, k=0):
     """`diag` of the raveled input."""
-    return diag(_core.np_ravel(_operand(v, "diagflat", 0)), k)
+    return _core.strong(diag(_core.np_ravel(_operand(v, "diagflat", 0)), k))
 
 
 def vander(x, N=None, increasing=False):

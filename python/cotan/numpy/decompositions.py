@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cotan import _core
+from cotan._src.avals import keeps_weak
 from cotan._src.custom import custom_jvp
 from cotan.lax import linalg as lax_linalg
 from cotan.numpy import creation, elementwise, indexing, reductions, shaping
@@ -358,6 +359,7 @@ def det(a):
 # ---- linear systems
 
 
+@keeps_weak(2)
 def solve(a, b):
     """x with a x = b.
 
@@ -524,6 +526,7 @@ def matrix_rank(M, rtol=None, *, hermitian: bool = False, tol=None):
     return reductions.sum(s > rtol, axis=-1)
 
 
+@keeps_weak(1)
 def cond(x, p=None):
     """Condition numbers in the norm p (None: 2)."""
     from cotan.numpy import linalg
@@ -571,6 +574,7 @@ def tensorinv(a, ind: int = 2):
     return inv(a.reshape(rows, cols)).reshape(*a.shape[ind:], *a.shape[:ind])
 
 
+@keeps_weak(2)
 def tensorsolve(a, b, axes: tuple[int, ...] | None = None):
     """x with tensordot(a, x, x.ndim) = b."""
     a, b = _operand(a, "tensorsolve", 0), _operand(b, "tensorsolve", 1)

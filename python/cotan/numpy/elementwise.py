@@ -108,6 +108,12 @@ def _promoted(name, *xs):
     return _core.promote(name, [_operand(x, name, i) for i, x in enumerate(xs)])
 
 
+def _array_strong(x):
+    """A constant beside a weak array makes the result strong; beside a weak
+    scalar it is weak itself."""
+    return _core.strong(x) if x.ndim else x
+
+
 def _where(c, x, y):
     return _core.where(c, x, y)
 
@@ -245,12 +251,12 @@ def ldexp(x1, x2, /):
 
 def deg2rad(x, /):
     """Degrees to radians."""
-    return _inexact(x, "deg2rad") * (math.pi / 180)
+    return _array_strong(_inexact(x, "deg2rad") * (math.pi / 180))
 
 
 def rad2deg(x, /):
     """Radians to degrees."""
-    return _inexact(x, "rad2deg") * (180 / math.pi)
+    return _array_strong(_inexact(x, "rad2deg") * (180 / math.pi))
 
 
 def radians(x, /):
@@ -272,7 +278,7 @@ def sinc(x, /):
     z = x * math.pi
     series = 1 - z * z / 6 + (z * z) * (z * z) / 120
     out = _where(absolute(x) < 1e-3, series, sin(y) / y)
-    return _core.strong(out) if x.ndim else out
+    return _array_strong(out)
 
 
 def angle(z, deg=False):
@@ -281,7 +287,7 @@ def angle(z, deg=False):
     if z.dtype.kind in "iub":
         z = _core.np_astype(z, float)
     a = arctan2(imag(z), real(z))
-    if z.dtype.kind != "c":
+    if z.ndim == 0:
         a = _core.strong(a)
     return rad2deg(a) if deg else a
 
@@ -378,17 +384,17 @@ def _signed_inf(name, x, value):
         raise ValueError(f"{name} is not well defined for complex types")
     if x.dtype.kind in "iub":
         return _core.np_full(x.shape, False, bool, name)
-    return x == value
+    return _core.strong(x == value)
 
 
 def iscomplex(x):
     """Where the imaginary part is not zero."""
-    return imag(_operand(x, "iscomplex", 0)) != 0
+    return _array_strong(imag(_operand(x, "iscomplex", 0)) != 0)
 
 
 def isreal(x):
     """Where the imaginary part is zero."""
-    return imag(_operand(x, "isreal", 0)) == 0
+    return _array_strong(imag(_operand(x, "isreal", 0)) == 0)
 
 
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
@@ -402,7 +408,7 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     out = _where(isfinite(x) & isfinite(y), near, x == y)
     if equal_nan:
         out = out | (isnan(x) & isnan(y))
-    return out
+    return _core.strong(out)
 
 
 def gcd(x1, x2):

@@ -9,6 +9,7 @@ import numpy as np
 
 from cotan import _core, _dispatch, dtypes, errors
 from cotan._dispatch import Array
+from cotan._src.avals import keeps_weak
 from cotan.numpy.reductions import _axes
 
 _operand = _core.np_operand
@@ -344,7 +345,8 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     offset = operator.index(offset)
     n = max(0, min(rows + min(offset, 0), cols - max(offset, 0)))
     i = np.arange(n, dtype=np.int32)
-    return a[..., i - min(0, offset), i + max(0, offset)]
+    y = a[..., i - min(0, offset), i + max(0, offset)]
+    return _core.strong(y)
 
 
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
@@ -435,7 +437,7 @@ def choose(a, choices, out=None, mode="raise"):
         [a, *[_operand(c, "choose", 1) for c in choices]]
     )
     stacked = _core.np_stack(arrays[1:], 0)
-    return take_along_axis(stacked, arrays[0][None], axis=0)[0]
+    return _core.strong(take_along_axis(stacked, arrays[0][None], axis=0)[0])
 
 
 def piecewise(x, condlist, funclist, *args, **kw):
@@ -680,6 +682,7 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
     return _core.take(a, kept, axis, "clip", None, True, True)
 
 
+@keeps_weak(1)
 def insert(arr, obj, values, axis=None):
     """With values before the elements at `obj` along an axis."""
     a = _operand(arr, "insert", 0)

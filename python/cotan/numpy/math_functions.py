@@ -11,6 +11,7 @@ import numpy as np
 
 from cotan import _core, _dispatch, dtypes
 from cotan._dispatch import Array
+from cotan._src.avals import keeps_weak
 from cotan.numpy.creation import (
     _inexact_dtype,
     arange,
@@ -212,6 +213,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return 0.5 * sum(dx * pairs, axis=axis)
 
 
+@keeps_weak(3)
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Linear interpolation of the points (xp, fp), xp increasing."""
     for name, side in (("left", left), ("right", right)):

@@ -7,6 +7,7 @@ import operator
 import numpy as np
 
 from cotan import _core
+from cotan._src.avals import keeps_weak
 from cotan.numpy.creation import _inexact_dtype, arange, asarray, vander, zeros
 from cotan.numpy.indexing import where
 from cotan.numpy.math_functions import convolve
@@ -27,6 +28,7 @@ def polyval(p, x, *, unroll=16):
     return y
 
 
+@keeps_weak(2)
 def polyadd(a1, a2):
     """The sum of two polynomials."""
     a, b = _operand(a1, "polyadd", 0), _operand(a2, "polyadd", 1)
@@ -38,6 +40,7 @@ def polyadd(a1, a2):
     return a + concatenate((pad, b))
 
 
+@keeps_weak(2)
 def polysub(a1, a2):
     """The difference of two polynomials."""
     a, b = _operand(a1, "polysub", 0), _operand(a2, "polysub", 1)
@@ -45,6 +48,7 @@ def polysub(a1, a2):
     return polyadd(a.astype(t), -b.astype(t))
 
 
+@keeps_weak(2)
 def polymul(a1, a2, *, trim_leading_zeros=False):
     """The product of two polynomials."""
     a, b = _operand(a1, "polymul", 0), _operand(a2, "polymul", 1)
@@ -66,7 +70,7 @@ def _trimmed(a):
 def polydiv(u, v, *, trim_leading_zeros=False):
     """(quotient, remainder) of two polynomials."""
     u, v = _operand(u, "polydiv", 0), _operand(v, "polydiv", 1)
-    t = _inexact_dtype(u, v)
+    t, weak = _inexact_dtype(u, v), u.weak_type and v.weak_type
     u, v = u.astype(t), v.astype(t)
     m, n = u.shape[0] - 1, v.shape[0] - 1
     q = []
@@ -75,6 +79,7 @@ def polydiv(u, v, *, trim_leading_zeros=False):
         q.append(d)
         u = u.at[k : k + n + 1].add(-d * v)
     quotient = _core.np_stack(q, 0) if q else zeros(1, t)
+    u = _core.convert(u, t, weak)
     if trim_leading_zeros:
         u = _trimmed(u)
     return quotient, u

@@ -195,7 +195,7 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     c = _core.np_broadcast_arrays(
         (a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0)
     )
-    return _core.np_moveaxis(_core.np_stack(c, -1), -1, axisc)
+    return _core.strong(_core.np_moveaxis(_core.np_stack(c, -1), -1, axisc))
 
 
 def einsum(

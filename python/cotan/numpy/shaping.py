@@ -10,6 +10,7 @@ import numpy as np
 
 from cotan import _core, _dispatch
 from cotan._dispatch import Array
+from cotan._src.avals import keeps_weak
 from cotan.numpy.reductions import _axes
 
 _operand = _core.np_operand
@@ -547,6 +548,7 @@ def resize(a, new_shape):
 # ---- trimming
 
 
+@keeps_weak(1)
 def trim_zeros(filt, trim="fb", axis=None):
     """Without leading (f) and trailing (b) zeros; needs concrete values."""
     from cotan.numpy.creation import asarray

@@ -8,6 +8,7 @@ import operator
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, errors
+from cotan._src.avals import keeps_weak
 from cotan.numpy.reductions import _axes
 
 _operand = _core.np_operand
@@ -73,7 +74,7 @@ def sort_complex(a):
     )
     if a.dtype.kind != "c":
         a = a.astype(target)
-    return sort(a)
+    return _core.strong(sort(a))
 
 
 def lexsort(keys, axis=-1):
@@ -216,6 +217,8 @@ def unique(
         # One nan, and last: whichever part it is in.
         nan = _core.np_astype(complex(math.nan, math.nan), rows.dtype)
         rows = _core.where(rows != rows, nan, rows)
+    if rows.dtype.kind == "c":
+        a = _core.strong(a)
     order, first = _sorted_groups(rows, equal_nan)
     n = rows.shape[0]
     if size is None:
@@ -397,6 +400,7 @@ def _two_sets(name, ar1, ar2):
     return a.astype(t), b.astype(t)
 
 
+@keeps_weak(2)
 def union1d(ar1, ar2, *, size=None, fill_value=None):
     """Sorted elements of either."""
     a, b = _two_sets("union1d", ar1, ar2)
@@ -405,6 +409,7 @@ def union1d(ar1, ar2, *, size=None, fill_value=None):
     )
 
 
+@keeps_weak(1)
 def setdiff1d(ar1, ar2, assume_unique=False, *, size=None, fill_value=None):
     """Elements of ar1 that are not in ar2."""
     a = _core.np_ravel(_operand(ar1, "setdiff1d", 0), False)
@@ -456,6 +461,7 @@ def _places(order, b, both, keep):
     )
 
 
+@keeps_weak(2)
 def intersect1d(
     ar1,
     ar2,
@@ -497,6 +503,7 @@ def intersect1d(
     )
 
 
+@keeps_weak(2)
 def setxor1d(ar1, ar2, assume_unique=False, *, size=None, fill_value=None):
     """Sorted elements of exactly one of the two."""
     a, b = _two_sets("setxor1d", ar1, ar2)

@@ -302,7 +302,7 @@ def _spence_jvp(primals, tangents):
 def spence(x):
     """The dilogarithm of 1 - x: minus the integral of log(t) / (t - 1) from 1
     to x."""
-    return _spence(*_real("spence", x))
+    return _core.strong(_spence(*_real("spence", x)))
 
 
 # ---- others

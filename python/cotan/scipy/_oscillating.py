@@ -106,7 +106,8 @@ def _fresnel_jvp(primals, tangents):
 
 def fresnel(x):
     """(S, C): the integrals of sin(pi t^2 / 2) and cos(pi t^2 / 2) to x."""
-    return _at_least_single(_fresnel, _real("fresnel", x))
+    parts = _at_least_single(_fresnel, _real("fresnel", x))
+    return tuple(_core.strong(y) for y in parts)
 
 
 # ---- sine and cosine integrals
@@ -164,4 +165,5 @@ def _sici_jvp(primals, tangents):
 def sici(x):
     """(Si, Ci): the integral of sin(t) / t to x, and Euler's constant + log(x)
     + the integral of (cos(t) - 1) / t to x, of |x| if x is negative."""
-    return _at_least_single(_sici, _real("sici", x))
+    parts = _at_least_single(_sici, _real("sici", x))
+    return tuple(_core.strong(y) for y in parts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from cotan import _dispatch
 from cotan import numpy as cnp
+from cotan._src.avals import keeps_weak
 from cotan.lax import linalg as lax_linalg
 from cotan.numpy import decompositions, linalg
 from cotan.scipy._functions_of_matrices import (
@@ -216,6 +217,7 @@ def qr(
     return tuple(out[1:] if mode == "r" else out)
 
 
+@keeps_weak(2)
 def qr_multiply(
     a,
     c,
@@ -446,6 +448,7 @@ def inv(a, overwrite_a: bool = False, check_finite: bool = True):
     return linalg.inv(a)
 
 
+@keeps_weak(2)
 def solve(
     a,
     b,
@@ -478,6 +481,7 @@ def solve(
     return x[..., 0] if vector else x
 
 
+@keeps_weak(2)
 def solve_triangular(
     a,
     b,

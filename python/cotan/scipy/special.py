@@ -152,7 +152,7 @@ def loggamma(x):
     a cut on the negative axis alone."""
     (x,) = _core.promote_inexact("loggamma", [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
-        return _complex_functions.loggamma(x)
+        return _core.strong(_complex_functions.loggamma(x))
     return _where(lax.lt(gammasgn(x), 0.0), np.nan, lax.lgamma(x))
 
 
@@ -174,7 +174,7 @@ def gammasgn(x):
     odd = lax.ne(lax.rem(floor, 2.0), 0.0)
     minus_zero = lax.eq(x, 0.0) & lax.lt(lax.div(1.0, x), 0.0)
     sign = _where((negative & odd) | minus_zero, -1.0, lax.full_like(x, 1))
-    return _where(pole | lax.ne(x, x), np.nan, sign)
+    return _core.strong(_where(pole | lax.ne(x, x), np.nan, sign))
 
 
 def _gamma_positive(x):
@@ -220,8 +220,8 @@ def gamma(x):
     """The gamma function of real or complex x."""
     (x,) = _core.promote_inexact("gamma", [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
-        return lax.exp(_complex_functions.loggamma(x))
-    return _gamma(x)
+        return _core.strong(lax.exp(_complex_functions.loggamma(x)))
+    return _core.strong(_gamma(x))
 
 
 @_composition
@@ -274,7 +274,8 @@ def factorial(n, exact: bool = False):
     small = n < 1.0
     low, high = _where(small, lax.max(n, 0.0), 0.0), _where(small, 1.0, n)
     value = _where(small, gamma(low + 1.0), high * gamma(high))
-    return _where(n < 0, 0.0, value)
+    value = _where(n < 0, 0.0, value)
+    return _core.convert(value, value.dtype, n.weak_type)
 
 
 def comb(N, k, *, repetition: bool = False):
@@ -301,7 +302,7 @@ def multigammaln(a, d: int):
     total = lax.full_like(a, 0.25 * d * (d - 1) * math.log(math.pi))
     for i in range(d):
         total = total + lax.lgamma(a - 0.5 * i)
-    return total
+    return _core.strong(total)
 
 
 # Numerators over B_2k / (2k)!: Euler-Maclaurin terms (Cephes, zeta.c).
@@ -374,7 +375,7 @@ def polygamma_of_floats(n, x):
 
 @custom_jvp
 def _xlogy(x, y):
-    used = lax.ne(x, 0.0) | lax.ne(y, y)  # nan is passed on
+    used = lax.ne(x, lax.full_like(x, 0)) | lax.ne(y, y)  # nan is passed on
     return _where(used, x * lax.log(_where(used, y, 1.0)), 0.0 * x)
 
 
@@ -386,7 +387,7 @@ def _xlogy_jvp(primals, tangents):
 
 @custom_jvp
 def _xlog1py(x, y):
-    used = lax.ne(x, 0.0) | lax.ne(y, y)
+    used = lax.ne(x, lax.full_like(x, 0)) | lax.ne(y, y)
     return _where(used, x * lax.log1p(_where(used, y, 0.0)), 0.0 * x)
 
 
@@ -410,12 +411,12 @@ def _entr_jvp(primals, tangents):
 
 def xlogy(x, y):
     """x * log(y), 0 where x is 0."""
-    return _xlogy(*_real("xlogy", x, y))
+    return _xlogy(*_core.promote_inexact("xlogy", [x, y]))
 
 
 def xlog1py(x, y):
     """x * log(1 + y), 0 where x is 0."""
-    return _xlog1py(*_real("xlog1py", x, y))
+    return _xlog1py(*_core.promote_inexact("xlog1py", [x, y]))
 
 
 def entr(x):
@@ -433,7 +434,8 @@ def rel_entr(p, q):
     near = lax.abs(d) < 0.4
     ratio = lax.log1p(_where(near, d, 0.0))
     value = safe_p * _where(near, ratio, lax.log(safe_p) - lax.log(safe_q))
-    return _where(empty, 0.0, _where(both, value, np.inf))
+    value = _where(empty, 0.0, _where(both, value, np.inf))
+    return _core.strong(value) if p.ndim else value
 
 
 def kl_div(p, q):
@@ -443,7 +445,8 @@ def kl_div(p, q):
     d = (q - p) / _where(lax.eq(p, 0.0), 1.0, p)
     near = (p > 0.0) & (lax.abs(d) < 0.4)
     close = -p * _special.log1p_less(_where(near, d, 0.0))
-    return _where(near, close, value)
+    value = _where(near, close, value)
+    return _core.strong(value) if p.ndim else value
 
 
 @custom_jvp
@@ -461,7 +464,11 @@ def _logit_jvp(primals, tangents):
 
 def logit(x):
     """log(x / (1 - x)), the inverse of expit."""
-    return _logit(*_real("logit", x))
+    (x,) = _core.promote_inexact("logit", [x])
+    if dtypes.issubdtype(x.dtype, np.complexfloating):
+        return lax.log(x / (1.0 - x))
+    y = _logit(x)
+    return _core.strong(y) if y.ndim else y
 
 
 @_composition
@@ -605,7 +612,7 @@ def _ndtri_jvp(primals, tangents):
 
 def ndtri(p):
     """The inverse of ndtr."""
-    return _ndtri(*_real("ndtri", p))
+    return _core.strong(_ndtri(*_real("ndtri", p)))
 
 
 @custom_jvp

@@ -11,6 +11,7 @@ import numpy as np
 
 import cotan.numpy as cnp
 from cotan import dtypes, lax
+from cotan._src.avals import keeps_weak
 from cotan.scipy.stats._common import cast_inexact
 
 
@@ -18,6 +19,7 @@ def _complex_dtype(dtype):
     return np.result_type(np.dtype(dtype), np.complex64)
 
 
+@keeps_weak(1)
 def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=None):
     """`data` less its mean ("constant") or its linear fit along `axis`, fitted
     between the breakpoints `bp`."""
