@@ -138,10 +138,12 @@ def functions(module):
 
 
 def rows():
-    """((function, keys of its arguments), types of the results) per line."""
+    """(function, keys of its arguments, types of the results)"""
     for line in ROWS.read_text().splitlines():
-        name, keys, result = line.split("\t")
-        yield name, keys.split(), result
+        name, *calls = line.split("\t")
+        for call in calls:
+            keys, result = call.split(": ")
+            yield name, keys.split(), result
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -176,13 +178,14 @@ def main():
             g = getattr(owner, name, None)
             if not callable(g) or isinstance(g, type):
                 continue
+            lines.append(f"{module}.{name}")
             for keys in combinations(required(f)):
                 try:
                     result = types(g(*(theirs[k] for k in keys)))
                 except Exception:  # not for such arguments
                     continue
-                lines.append(f"{module}.{name}\t{' '.join(keys)}\t{result}\n")
-    ROWS.write_text("".join(lines))
+                lines[-1] += f"\t{' '.join(keys)}: {result}"
+    ROWS.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

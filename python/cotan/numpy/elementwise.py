@@ -287,7 +287,7 @@ def angle(z, deg=False):
     if z.dtype.kind in "iub":
         z = _core.np_astype(z, float)
     a = arctan2(imag(z), real(z))
-    if z.ndim == 0:
+    if z.ndim == 0 and z.dtype.kind != "c":
         a = _core.strong(a)
     return rad2deg(a) if deg else a
 
