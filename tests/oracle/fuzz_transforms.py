@@ -53,7 +53,9 @@ def pulled(b):
     _called(
         b,
         "vjp",
-        lambda m, f, x: m.jnp.tanh(m.jax.vjp(f, x)[1](m.jnp.cos(x))[0]),
+        lambda m, f, x: m.jnp.tanh(
+            m.jax.vjp(f, x)[1](m.jnp.cos(x))[0].astype(F)  # as in `gradient`
+        ),
     )
 
 
@@ -361,7 +363,8 @@ def mapped_gradient(b: Block):
         def f(x):
             return m.jnp.sum(finish(m, inner.run(m, v, x)))
 
-        return m.jnp.tanh(m.jax.vmap(m.jax.jit(m.jax.grad(f)))(v[i]))
+        g = m.jax.vmap(m.jax.jit(m.jax.grad(f)))(v[i])
+        return m.jnp.tanh(g.astype(F))
 
     b.add(f"vmap(jit(grad)) v{i}\n{inner.text()}", b.types[i], run)
 

@@ -361,3 +361,16 @@ def test_make_jaxpr():
         lambda x, n: x * n, static_argnums=1, return_shape=True
     )(vector(3), 2)
     assert shape.shape == (3,)
+
+
+def test_equal_values_that_a_reduction_separates():
+    """Two sines of one array, both wanted again after the sum."""
+
+    def f(x):
+        a, b = cotan.lax.optimization_barrier((x, x))
+        s, t = cnp.sin(a), cnp.sin(b)
+        return s * cnp.sum(s * cnp.cos(t)) * cnp.sin(t)
+
+    for n in (4, 100, 3000):
+        x = cnp.linspace(-2.0, 2.0, n)
+        np.testing.assert_allclose(cotan.jit(f)(x), f(x), 1e-4, 1e-5)

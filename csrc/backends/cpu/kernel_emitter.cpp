@@ -325,14 +325,23 @@ Scalar KernelEmitter::eval(int id, Point& p) {
   Scalar& slot = p.memo[size_t(id)];
   if (slot.v) return slot;
   const Node& n = k_.nodes[size_t(id)];
-  if (n.parked < 0) return slot = eval_fresh(id, p);
-  LaneAddress at{
-      .base = memory_.element(n.dtype, parked_slot(n.parked), parked_index(p))};
-  if (first_stage_[size_t(id)] < p.stage)
-    return slot = memory_.load(n.dtype, at, nullptr);
+  if (n.parked >= 0 && first_stage_[size_t(id)] < p.stage)
+    return slot = memory_.load(n.dtype, parked_at(n, p), nullptr);
   slot = eval_fresh(id, p);
-  memory_.store(slot, at, nullptr);
+  park(id, p);
   return slot;
+}
+
+LaneAddress KernelEmitter::parked_at(const Node& n, Point& p) {
+  return {.base =
+              memory_.element(n.dtype, parked_slot(n.parked), parked_index(p))};
+}
+
+void KernelEmitter::park(int id, Point& p) {
+  const Node& n = k_.nodes[size_t(id)];
+  if (n.parked < 0 || !has_lane(id) || first_stage_[size_t(id)] < p.stage)
+    return;
+  memory_.store(p.memo[size_t(id)], parked_at(n, p), nullptr);
 }
 
 llvm::Value* KernelEmitter::parked_row_size() {
@@ -423,6 +432,7 @@ Scalar KernelEmitter::eval_compute(int id, Point& p) {
     COTAN_CHECK(same.out < r.n);
     p.memo[i] = e_.round_half(r.s[same.out], same.dtype);
     COTAN_CHECK(p.memo[i].dtype == same.dtype);
+    if (int(i) != id) park(int(i), p);  // it will be found in the memo
   }
   return p.memo[size_t(id)];
 }

@@ -146,6 +146,8 @@ class KernelEmitter {
   Scalar eval_load(int id, Point& p);
   Scalar eval_compute(int id, Point& p);
   Scalar eval_fresh(int id, Point& p);
+  LaneAddress parked_at(const Node& n, Point& p);
+  void park(int id, Point& p);  // what later stages will load
   llvm::Value* indirect_offset(const Indirect& in, int base, Scalar index);
   Scalar literal_value(int id);
   int leader(int id) const { return leader_[size_t(id)]; }
