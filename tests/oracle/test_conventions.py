@@ -464,7 +464,6 @@ def test_33_text_of_jaxprs():
     assert "jit[" in text and "name=" in text and "jaxpr={ lambda ;" in text
 
 
-@pytest.mark.xfail(strict=True, reason="shared jaxprs print at every call")
 def test_33_shared_jaxprs_print_once():
     shared = jit(lambda x: x + x)
     text = str(cotan.make_jaxpr(lambda x: shared(shared(x)))(jnp.ones(3)))
