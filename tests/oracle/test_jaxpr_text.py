@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 jax = pytest.importorskip("jax")
-import jax.numpy  # noqa: E402, F401
+import jax.numpy  # noqa: E402
 
 import cotan  # noqa: E402
 
