@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 jax = pytest.importorskip("jax")
-import jax.numpy  # noqa: E402
 
 import cotan  # noqa: E402
 
