@@ -105,17 +105,17 @@ Value concrete_value(const Value& v) {
 void throw_leaked(const ValueObj& v, std::string_view where) {
   std::string made;
   if (const SourceInfo* source = v.made_at())
-    made = cat(" It was created at ", source->describe(), ".");
+    made = cat(" It was created on line ", source->describe(), ".");
   bool alive = v.trace() && v.trace()->alive();
   throw_error(
       ErrorKind::unexpected_tracer,
-      cat("[", where, "] encountered an unexpected tracer of type ",
+      cat("[", where, "] Encountered an unexpected tracer of type ",
           short_string(v.aval, true), ".", made,
           alive ? " Its transformation is active but not the current one: the "
                   "value belongs to another level of tracing."
                 : " Its transformation has ended: a value escaped from a "
                   "jit/grad/vmap-transformed function through a side effect "
-                  "(a global, a list, an attribute). Return it instead."));
+                  "(global state, a list, an attribute). Return it instead."));
 }
 
 void check_leaks(const Trace& trace) {

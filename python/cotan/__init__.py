@@ -40,6 +40,7 @@ from cotan._src.settings import (
     explain_cache_misses,
     legacy_prng_key,
     log_compiles,
+    no_tracing,
     numpy_dtype_promotion,
     numpy_rank_promotion,
     softmax_custom_jvp,
@@ -116,6 +117,7 @@ from cotan._src.jacobians import (  # noqa: E402
 from cotan._src.jit import jit  # noqa: E402
 from cotan._src.transfers import (  # noqa: E402
     block_until_ready,
+    copy_to_host_async,
     device_get,
     device_put,
 )
@@ -183,7 +185,9 @@ __all__ = [
     "default_matmul_precision",
     "default_prng_impl",
     "device_count",
+    "copy_to_host_async",
     "device_get",
+    "no_tracing",
     "device_put",
     "devices",
     "disable_jit",

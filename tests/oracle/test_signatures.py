@@ -19,7 +19,7 @@ SETTINGS = {
     "debug_infs", "debug_key_reuse", "debug_nans", "default_device",
     "default_matmul_precision", "default_prng_impl", "enable_checks",
     "enable_custom_prng", "enable_x64", "explain_cache_misses",
-    "legacy_prng_key", "log_compiles", "numpy_dtype_promotion",
+    "legacy_prng_key", "log_compiles", "no_tracing", "numpy_dtype_promotion",
     "numpy_rank_promotion", "softmax_custom_jvp", "threefry_partitionable",
 }  # fmt: skip
 # JAX's ufunc objects take (*args, out, where) and refuse both.

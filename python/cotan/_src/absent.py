@@ -106,7 +106,6 @@ _EXPECTED: dict[str, tuple[str, ...]] = {
         "make_user_context",
         "monitoring",
         "no_execution",
-        "no_tracing",
         "profiler",
         "pure_callback",
         "remat",

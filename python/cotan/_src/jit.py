@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cotan import _dispatch, tree_util
-from cotan._src import avals
+from cotan._src import avals, settings
 
 
 class Options:
@@ -42,6 +43,11 @@ class Options:
             self.signature = inspect.signature(fun)
         except (TypeError, ValueError):
             self.signature = None
+        if self.signature is None and donate_argnames and not donate_argnums:
+            raise ValueError(
+                f"Getting the signature of function {fun} failed. Pass "
+                "donate_argnums instead of donate_argnames."
+            )
         self.static_argnums, self.static_argnames = _resolve(
             self.signature, static_argnums, static_argnames, "static"
         )
@@ -49,6 +55,12 @@ class Options:
             self.signature, donate_argnums, donate_argnames, "donate"
         )
 
+        both = self.static_argnames & self.donate_argnames
+        if both and static_argnames is not None and donate_argnames is not None:
+            raise ValueError(
+                "static_argnames and donate_argnames cannot intersect: "
+                f"argument {min(both)!r} is in both; a static one has no memory"
+            )
         both = set(self.static_argnums) & set(self.donate_argnums)
         if both:
             raise ValueError(
@@ -95,7 +107,8 @@ def _as_tuple(x, kind):
 
 
 def _resolve(signature, argnums, argnames, what):
-    """Completes argument numbers by names and names by numbers."""
+    """Argument numbers and names; if only one of them is given, it completes
+    the other."""
     nums, names = _as_tuple(argnums, int), _as_tuple(argnames, str)
     if signature is None:
         return nums, frozenset(names)
@@ -114,6 +127,16 @@ def _resolve(signature, argnums, argnames, what):
                 f"only {len(positional)} positional arguments"
             )
     known = {p.name for p in parameters}
+    unnamed = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    for p in parameters:
+        if p.name in names and p.kind in unnamed:
+            raise ValueError(
+                f"jitted function has {what}_argnames={names}, but {p.name!r} "
+                "cannot be passed by name"
+            )
     for name in names:
         if name not in known and not has_kwargs:
             raise ValueError(
@@ -122,6 +145,8 @@ def _resolve(signature, argnums, argnames, what):
             )
     all_nums = {i % len(positional) if i < 0 else i for i in nums}
     all_names = set(names)
+    if argnums is not None and argnames is not None:
+        return tuple(sorted(all_nums)), frozenset(names)
     for i, p in enumerate(positional):
         if i in all_nums and p.kind == p.POSITIONAL_OR_KEYWORD:
             all_names.add(p.name)
@@ -208,11 +233,13 @@ def jit(
     if isinstance(fun, functools.partial):
         name = getattr(fun.func, "__name__", "<unnamed function>")
     f = _dispatch.JittedFunction(fun, options, options.plain, name)
+    f.__dict__.update(getattr(fun, "__dict__", {}))
     f.__wrapped__ = fun
     f.__doc__ = getattr(fun, "__doc__", None)
     f.__name__ = name
     f.__qualname__ = getattr(fun, "__qualname__", name)
     f.__module__ = getattr(fun, "__module__", None)
+    f.__annotations__ = getattr(fun, "__annotations__", {})
     if options.signature is not None:
         f.__signature__ = options.signature
     f.lower = functools.partial(lower, f)
@@ -272,8 +299,14 @@ class TracedFunction:
         self.fun, self.options = fun, options
         self.in_tree, self.statics = in_tree, statics or ()
         self.out_tree = None
+        self.in_types = self.out_types = ()
 
     def flat_function(self, leaves):
+        if settings.config.no_tracing:
+            name = getattr(self.fun, "__name__", self.fun)
+            raise RuntimeError(
+                f"re-tracing function {name} for `jit`, but 'no_tracing' is set"
+            )
         args, kwargs = tree_util.tree_unflatten(self.in_tree, leaves)
         args = list(args)
         for place, value in self.statics:
@@ -283,11 +316,37 @@ class TracedFunction:
                 kwargs[place] = value
         out = self.fun(*args, **kwargs)
         flat, self.out_tree = tree_util.tree_flatten(out)
-        return [
+        flat = [
             avals.output_array(x, self.fun, i, out) for i, x in enumerate(flat)
         ]
+        self.in_types = [(x.dtype, x.shape) for x in leaves]
+        self.out_types = [(x.dtype, x.shape) for x in flat]
+        return flat
+
+    def _warn_of_unused(self, flags):
+        """Of donated arguments whose memory fits no result."""
+        results = list(self.out_types)
+        unused = []
+        for flag, kind in zip(flags, self.in_types, strict=True):
+            if flag and kind in results:
+                results.remove(kind)
+            elif flag:
+                shape = ",".join(map(str, kind[1]))
+                unused.append(f"{kind[0]}[{shape}]")
+        if unused:
+            warnings.warn(
+                f"Some donated buffers were not usable: {', '.join(unused)}. "
+                "No result has their dtype and shape.",
+                stacklevel=3,
+            )
 
     def donated(self, n):
+        """Which of n leaves are donated; warns of those in vain."""
+        flags = self.donation(n)
+        self._warn_of_unused(flags)
+        return flags
+
+    def donation(self, n):
         options = self.options
         if not (options.donate_argnums or options.donate_argnames):
             return [False] * n

@@ -35,6 +35,7 @@ _PLAIN = {
     "debug_key_reuse": False,
     "legacy_prng_key": "allow",
     "allow_f16_reductions": False,
+    "no_tracing": False,
 }
 _CHOICES = {
     "default_matmul_precision": (
@@ -223,6 +224,11 @@ debug_key_reuse = _plain_context(
     "debug_key_reuse", "Reuse of keys is not detected yet."
 )
 legacy_prng_key = _plain_context("legacy_prng_key", "Raw keys are allowed.")
+no_tracing = _plain_context(
+    "no_tracing",
+    "Jitted functions then run only for signatures that have been traced: a "
+    "new one is a RuntimeError.",
+)
 allow_f16_reductions = _plain_context(
     "allow_f16_reductions", "Reductions of f16 always sum in f32."
 )

@@ -103,7 +103,7 @@ class Traced:
         fun = TracedFunction(
             self._fun.fun, self._fun.options, self.in_tree, None
         )
-        return fun.donated(self.in_tree.num_leaves)
+        return fun.donation(self.in_tree.num_leaves)
 
 
 class _Stage:

@@ -30,6 +30,16 @@ def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
     return tree_map(put, x)
 
 
+def copy_to_host_async(x):
+    """Starts copying the arrays of a pytree to the host; gives x itself.
+    Leaves without such a method are left alone."""
+    for leaf in tree_leaves(x):
+        start = getattr(leaf, "copy_to_host_async", None)
+        if start is not None:
+            start()
+    return x
+
+
 def device_get(x):
     """NumPy arrays from arrays, in a tree. Typed keys, which NumPy has no
     dtype for, stay what they are."""
