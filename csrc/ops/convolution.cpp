@@ -301,6 +301,31 @@ Batched conv_batch(const BatchArgs& a) {
   return split_out(bind1(a.self, {x, w}, p), p.out_spec[1], a.size);
 }
 
+// A window of one element, features last: a matrix product.
+Values conv_as_product(const Params& params, std::span<const Value> x) {
+  auto& p = P(params);
+  const Shape &lhs = x[0].shape(), &rhs = x[1].shape();
+  auto ones = [](const Dims& d) {
+    return std::all_of(d.begin(), d.end(), [](int64_t n) { return n == 1; });
+  };
+  auto last = int64_t(lhs.size()) - 1;
+  bool plain = p.feature_groups == 1 && p.batch_groups == 1 &&
+               ones(p.strides) && ones(p.lhs_dilation) &&
+               p.lhs_spec == p.out_spec && p.lhs_spec[1] == last &&
+               is_float(x[0].dtype());
+  for (const PadPair& pad : p.padding) plain &= pad.low == 0 && pad.high == 0;
+  for (size_t d = 2; d < rhs.size(); ++d)
+    plain &= rhs[size_t(p.rhs_spec[d])] == 1;
+  if (!plain) return {};
+  DotParams dot;
+  dot.lhs_contract = {last};
+  dot.rhs_contract = {p.rhs_spec[1]};
+  dot.precision = p.precision;
+  Shape out = lhs;
+  out.back() = rhs[size_t(p.rhs_spec[0])];
+  return {lax::reshape(lax::dot_general(x[0], x[1], dot), out)};
+}
+
 KernelSpec conv_kernel(const LowerArgs& a) {
   auto& p = P(a.params);
   const Shape &x = a.in[0].shape, &w = a.in[1].shape, &y = a.out[0].shape;
@@ -347,6 +372,7 @@ constinit const Primitive conv_general_dilated_p = {
     .batch = conv_batch,
     .kernel = conv_kernel,
     .hlo = hlo::convolution,
+    .shortcut = conv_as_product,
 };
 COTAN_REGISTER(conv_general_dilated_p);
 

@@ -84,3 +84,36 @@ def test_against_the_definition(name, layout):
             inner = np.sum(np.asarray(g, float) * d)
             size_of = np.linalg.norm(y) * np.linalg.norm(moved)
             assert abs(inner - np.sum(y * moved)) < 2e-6 * size_of, "xw"[i]
+
+
+@pytest.mark.parametrize(
+    ("lhs", "rhs", "product"),
+    [
+        ("NHWC", "HWIO", True),
+        ("NHWC", "OIHW", True),
+        ("HNWC", "OHWI", True),
+        ("NCHW", "OIHW", False),
+    ],
+)
+def test_windows_of_one_element_are_products(lhs, rhs, product):
+    rng = np.random.default_rng(0)
+    size = {"N": 2, "H": 5, "W": 4, "C": 3}
+    x = rng.normal(size=[size[c] for c in lhs]).astype("float32")
+    size = {"H": 1, "W": 1, "I": 3, "O": 7}
+    w = rng.normal(size=[size[c] for c in rhs]).astype("float32")
+
+    def f(x, w):
+        return cotan.lax.conv_general_dilated(
+            x, w, (1, 1), "VALID", dimension_numbers=(lhs, rhs, lhs)
+        )
+
+    def equation(shape, letters):
+        return "".join(letters[c] for c in shape)
+
+    left = equation(lhs, dict(zip("NHWC", "nhwc", strict=True)))
+    right = equation(rhs, dict(zip("HWIO", "ijco", strict=True)))
+    out = left.replace("c", "o")
+    want = np.einsum(f"{left},{right}->{out}", x, w)
+    np.testing.assert_allclose(cotan.jit(f)(x, w), want, 1e-5, 1e-5)
+    text = cotan.jit(f).lower(x, w).compile().as_text()
+    assert ("gemm" in text) == product
