@@ -326,6 +326,100 @@ Values conv_as_product(const Params& params, std::span<const Value> x) {
   return {lax::reshape(lax::dot_general(x[0], x[1], dot), out)};
 }
 
+// Of the outputs at r, r + s, r + 2 s, ... of a dimension whose operand has
+// s - 1 holes between its elements: the taps that do not meet holes, and the
+// padding with which they make a convolution of the elements alone.
+struct Phase {
+  int64_t first, taps;  // first, first + s, ...
+  PadPair padding;
+
+  Phase(int64_t r, int64_t s, int64_t low, int64_t kernel, int64_t in,
+        int64_t out) {
+    first = ((low - r) % s + s) % s;
+    taps = first < kernel ? (kernel - first + s - 1) / s : 0;
+    padding.low = (low - r - first) / s;  // exact
+    padding.high = out - in - padding.low + taps - 1;
+  }
+};
+
+// lhs dilated: a convolution per phase, without the products with holes.
+Values conv_by_phases(const Params& params, std::span<const Value> x) {
+  const ConvParams& p = P(params);
+  const Shape &lhs = x[0].shape(), &rhs = x[1].shape();
+  size_t rank = p.strides.size();
+  bool holes = false;
+  for (size_t d = 0; d < rank; ++d) {
+    if (p.strides[d] != 1 || p.rhs_dilation[d] != 1) return {};
+    holes |= p.lhs_dilation[d] > 1;
+  }
+  if (!holes || num_elements(lhs) == 0 || num_elements(rhs) == 0) return {};
+  ConvParams one = p;
+  one.lhs_dilation = Dims(rank, 1);
+  Dims phase(rank, 0), counts, sizes;  // counts: outputs of a phase
+  for (size_t d = 0; d < rank; ++d) {
+    int64_t s = p.lhs_dilation[d];
+    int64_t n = dilated(lhs[size_t(p.lhs_spec[2 + d])], s) + p.padding[d].low +
+                p.padding[d].high - rhs[size_t(p.rhs_spec[2 + d])] + 1;
+    if (n <= 0) return {};
+    sizes.push_back(n);
+    counts.push_back((n + s - 1) / s);
+  }
+  Shape shape(lhs.size(), 0);  // of a phase's result
+  shape[size_t(p.out_spec[0])] = lhs[size_t(p.lhs_spec[0])] / p.batch_groups;
+  shape[size_t(p.out_spec[1])] = rhs[size_t(p.rhs_spec[0])];
+  for (size_t d = 0; d < rank; ++d)
+    shape[size_t(p.out_spec[2 + d])] = counts[d];
+  Values parts;
+  for (bool more = true; more;) {
+    Dims start(rhs.size(), 0), stop(rhs.begin(), rhs.end()),
+        step(rhs.size(), 1);
+    bool empty = false;
+    for (size_t d = 0; d < rank; ++d) {
+      auto dim = size_t(p.rhs_spec[2 + d]);
+      Phase f(phase[d], p.lhs_dilation[d], p.padding[d].low, rhs[dim],
+              lhs[size_t(p.lhs_spec[2 + d])], counts[d]);
+      start[dim] = f.first, step[dim] = p.lhs_dilation[d];
+      one.padding[d] = f.padding;
+      empty |= f.taps == 0;
+    }
+    Value y = empty ? zeros_of({x[0].dtype(), false, shape})
+                    : lax::conv(x[0], lax::slice(x[1], start, stop, step), one);
+    Shape row = shape;
+    row.insert(row.begin(), 1);
+    parts.push_back(lax::reshape(y, row));
+    more = false;
+    for (size_t d = rank; d-- > 0 && !more;)
+      if (++phase[d] == p.lhs_dilation[d])
+        phase[d] = 0;
+      else
+        more = true;
+  }
+  // [phases..., out] -> each phase beside the dimension it is of
+  Value all = lax::concatenate(parts, 0);
+  Shape split(p.lhs_dilation.begin(), p.lhs_dilation.end());
+  for (int64_t n : shape) split.push_back(n);
+  Axes order;
+  Shape joined = shape;
+  Dims stop(shape.begin(), shape.end());
+  for (size_t i = 0; i < shape.size(); ++i) {
+    order.push_back(int64_t(rank + i));
+    for (size_t d = 0; d < rank; ++d)
+      if (size_t(p.out_spec[2 + d]) == i) {
+        order.push_back(int64_t(d));
+        joined[i] *= p.lhs_dilation[d];
+        stop[i] = sizes[d];
+      }
+  }
+  Value y = lax::transpose(lax::reshape(all, split), order);
+  return {lax::slice(lax::reshape(y, joined), Dims(shape.size(), 0), stop,
+                     Dims(shape.size(), 1))};
+}
+
+Values conv_shortcut(const Params& params, std::span<const Value> x) {
+  if (Values y = conv_as_product(params, x); !y.empty()) return y;
+  return conv_by_phases(params, x);
+}
+
 KernelSpec conv_kernel(const LowerArgs& a) {
   auto& p = P(a.params);
   const Shape &x = a.in[0].shape, &w = a.in[1].shape, &y = a.out[0].shape;
@@ -372,7 +466,7 @@ constinit const Primitive conv_general_dilated_p = {
     .batch = conv_batch,
     .kernel = conv_kernel,
     .hlo = hlo::convolution,
-    .shortcut = conv_as_product,
+    .shortcut = conv_shortcut,
 };
 COTAN_REGISTER(conv_general_dilated_p);
 

@@ -117,3 +117,27 @@ def test_windows_of_one_element_are_products(lhs, rhs, product):
     np.testing.assert_allclose(cotan.jit(f)(x, w), want, 1e-5, 1e-5)
     text = cotan.jit(f).lower(x, w).compile().as_text()
     assert ("gemm" in text) == product
+
+
+def test_holes_are_not_multiplied():
+    """The gradient of a convolution with stride 2 is four small ones."""
+    x = np.ones((2, 8, 8, 3), "float32")
+    w = np.ones((3, 3, 3, 4), "float32")
+
+    def f(x):
+        return cotan.lax.conv_general_dilated(
+            x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    y, pull = cotan.vjp(f, x)
+    back = cotan.jit(lambda ct: pull(ct)[0])
+    text = back.lower(y).compile().as_text()
+    kernels = sum("convolution" in line for line in text.splitlines())
+    products = sum("gemm" in line for line in text.splitlines())
+    assert (kernels, products) == (3, 1)  # 2x2, 2x1 and 1x2 taps; one tap
+    want = np.zeros(x.shape)
+    for i in range(4):
+        for j in range(4):
+            rows, cols = (slice(2 * k, min(2 * k + 3, 8)) for k in (i, j))
+            want[:, rows, cols] += 4.0
+    np.testing.assert_allclose(back(cnp.ones_like(y)), want, 1e-6)
