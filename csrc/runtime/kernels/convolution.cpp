@@ -17,6 +17,7 @@
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/products.h"
 #include "runtime/kernels/scratch.h"
+#include "runtime/thread_pool.h"
 
 namespace cotan {
 namespace {
@@ -25,6 +26,7 @@ constexpr int64_t kBlockBytes = 1 << 18;  // of patches: half of a small L2
 constexpr int64_t kDepth = 1024;          // of a product
 constexpr int64_t kTapDepth = 256;        // the same, for long rows of taps
 constexpr double kFlopsPerNs = 40;
+constexpr int64_t kShortRun = 6;  // shorter runs are not worth a copy each
 
 // An axis of positions or of K, with its steps in two arrays.
 struct Loop {
@@ -151,9 +153,9 @@ class ByProducts {
   ByProducts(const KernelCall* call, const Geometry& g)
       : call_(call), g_(g), a_(g.a) {
     const Dims& l = a_.lhs_strides;
-    inner_ = l[2] == 1 && a_.in_channels > 1 ? Inner::channel
-             : l[0] == 1 && a_.batch > 1     ? Inner::batch
-                                             : Inner::row;
+    inner_ = l[2] == 1 && a_.in_channels > 1      ? Inner::channel
+             : l[0] == 1 && a_.batch >= kShortRun ? Inner::batch
+                                                  : Inner::row;
     if (inner_ == Inner::row && g_.rank > 0 && l[2 + g_.rank] != 1 && l[2] == 1)
       inner_ = Inner::channel;
     // The gradient of weights: few positions, each with long rows of taps.
@@ -171,6 +173,7 @@ class ByProducts {
         kBlockBytes / int64_t(sizeof(T)) / std::max<int64_t>(block_k_, 1), 32,
         4096);
     block_p_ = std::min(block_p_ / 32 * 32, count_);
+    balance();
     make_products();
   }
 
@@ -197,6 +200,17 @@ class ByProducts {
     return inner_ == Inner::channel || inner_ == Inner::tap;
   }
   bool channel_last() const { return inner_ == Inner::channel; }  // in K
+  // As many blocks as threads, or a multiple, where there are few.
+  void balance() {
+    int64_t threads = ThreadPool::global().threads();
+    int64_t blocks = (count_ + block_p_ - 1) / std::max<int64_t>(block_p_, 1);
+    if (threads == 1 || a_.groups * blocks >= 4 * threads) return;
+    blocks = (blocks + threads - 1) / threads * threads;
+    int64_t unit = inner_ == Inner::batch ? a_.batch : 1;
+    int64_t size = (count_ + blocks - 1) / blocks;
+    size = (size + unit - 1) / unit * unit;
+    if (size >= 8) block_p_ = std::min(size, block_p_);
+  }
   // The block of K that starts at k; none crosses a multiple of period_.
   int64_t block_depth(int64_t k) const {
     return std::min({block_k_, period_ - k % period_, depth_ - k});
@@ -319,6 +333,17 @@ class ByProducts {
       std::fill(to + (end - lo), to + (hi - lo), T(0));
       return;
     }
+    if (g_.rank && each == 1 && a_.lhs_dilation[d] == 1 &&
+        a_.rhs_dilation[d] == 1) {
+      int64_t first = i * a_.strides[d] - a_.low[d];
+      int64_t begin = std::clamp(-first, lo, hi), step = a_.lhs_strides[3 + d];
+      int64_t end = std::clamp(a_.in_size[d] - first, begin, hi);
+      std::fill(to, to + (begin - lo), T(0));
+      for (int64_t k = begin; k < end; ++k)
+        to[k - lo] = from[(first + k) * step];
+      std::fill(to + (end - lo), to + (hi - lo), T(0));
+      return;
+    }
     for (int64_t k = lo; k < hi;) {
       int64_t tap = k / each, c = k % each, n = std::min(each - c, hi - k);
       int64_t off =
@@ -338,6 +363,8 @@ class ByProducts {
   // [K][position], K = (channel, tap)
   void depth_rows(const T* x, int64_t p0, int64_t np, int64_t k0, int64_t nk,
                   T* to) const {
+    if (inner_ == Inner::batch && g_.rank)
+      return batch_rows(x, p0, np, k0, nk, to);
     int64_t width = inner_ == Inner::batch ? a_.batch
                     : g_.rank              ? a_.out_size[g_.rank - 1]
                                            : 1;
@@ -355,15 +382,44 @@ class ByProducts {
       }
     }
   }
-  void batch_run(const T* x, int64_t at, int64_t tap, int64_t first, int64_t n,
-                 T* to) const {
-    int64_t off = g_.offset(at, tap), step = a_.lhs_strides[0];
-    if (off < 0) return std::fill_n(to, n, T(0)), void();
-    const T* from = x + off + first * step;
-    if (step == 1)
+  // The same for runs along the batch: a row of taps has one outer offset.
+  void batch_rows(const T* x, int64_t p0, int64_t np, int64_t k0, int64_t nk,
+                  T* to) const {
+    int64_t kernel = g_.last_kernel(), width = g_.last_out();
+    int64_t step = a_.lhs_strides[0];
+    for (int64_t p = p0; p < p0 + np;) {
+      int64_t at = p / a_.batch, first = p % a_.batch;
+      int64_t n = std::min(a_.batch - first, p0 + np - p);
+      const int64_t* place =
+          &g_.place[g_.rank - 1][size_t(at % width * kernel)];
+      for (int64_t k = k0; k < k0 + nk;) {
+        int64_t tap = k % g_.taps, column = tap % kernel;
+        int64_t m = std::min(kernel - column, k0 + nk - k);
+        int64_t rest = g_.outer_offset(at / width, tap / kernel);
+        const T* from = x + k / g_.taps * a_.lhs_strides[2] + first * step;
+        T* run = to + (k - k0) * np + (p - p0);
+        for (int64_t j = 0; j < m; ++j, run += np) {
+          int64_t off = rest < 0 ? -1 : place[column + j];
+          copy_run(off < 0 ? nullptr : from + rest + off, step, n, run);
+        }
+        k += m;
+      }
+      p += n;
+    }
+  }
+  // n elements, `step` apart; zeros from null.
+  static void copy_run(const T* from, int64_t step, int64_t n, T* to) {
+    if (!from)
+      std::fill_n(to, n, T(0));
+    else if (step == 1)
       std::memcpy(to, from, size_t(n) * sizeof(T));
     else
       for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+  }
+  void batch_run(const T* x, int64_t at, int64_t tap, int64_t first, int64_t n,
+                 T* to) const {
+    int64_t off = g_.offset(at, tap), step = a_.lhs_strides[0];
+    copy_run(off < 0 ? nullptr : x + off + first * step, step, n, to);
   }
   // Positions first.. of a row of the last spatial dimension.
   void row_run(const T* x, int64_t p, int64_t tap, int64_t first, int64_t n,
