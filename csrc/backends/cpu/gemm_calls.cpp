@@ -317,13 +317,18 @@ std::unique_ptr<GemmCall> make_gemm_call(const GemmStep& step,
   return call;
 }
 
-PlainGemm plan_plain_gemm(const GemmShape& shape, const GemmTypes& types,
+PlainGemm plan_plain_gemm(GemmShape shape, GemmTypes types,
                           const TargetSpec& target) {
   GemmCall call;
+  call.swapped = gemm_column_to_row(shape);
+  if (call.swapped)
+    std::swap(types.a, types.b);
+  else if (!shape.accumulate && gemm_is_narrow(shape, types))
+    narrow_to_rows(call, shape, types);
   call.plan = plan_gemm(shape, types,
                         gemm_tiling(gemm_target(target), types.compute), 1);
   find_kernels(call, types, target, FusedEpilogue(), true);
-  return {call.plan, call.kernels};
+  return PlainGemm(std::move(call));
 }
 
 // ---- running
@@ -368,7 +373,31 @@ void run_pool(void* p, GemmParallel::ChunkFn fn, void* ctx, int64_t chunks,
     own->status = kInterrupted;
 }
 
+// A and C of a product of few columns are copies beside the scratch memory.
+const void* narrow_lhs(const GemmCall& call, const void* a, char* scratch) {
+  if (!call.narrow_lhs.needed) return a;
+  call.narrow_lhs(scratch, a);
+  return scratch;
+}
+
 }  // namespace
+
+int64_t PlainGemm::scratch_bytes() const {
+  return align64(gemm_scratch_bytes(call_.plan)) +
+         align64(call_.narrow_lhs.bytes()) + align64(call_.narrow_out.bytes());
+}
+
+void PlainGemm::run(const void* a, const void* b, void* c,
+                    void* scratch) const {
+  if (call_.swapped) std::swap(a, b);
+  char* left =
+      static_cast<char*>(scratch) + align64(gemm_scratch_bytes(call_.plan));
+  a = narrow_lhs(call_, a, left);
+  void* out =
+      call_.narrow_out.needed ? left + align64(call_.narrow_lhs.bytes()) : c;
+  run_gemm(call_.plan, call_.kernels, {a, b, out, nullptr, scratch}, nullptr);
+  if (call_.narrow_out.needed) call_.narrow_out(c, out);
+}
 
 int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
               const void* rhs, void* out, void* const* epilogue) {
@@ -397,10 +426,7 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
   if (call->swapped) std::swap(a, b);
   char* result = static_cast<char*>(out) + call->out_bytes;
   char* c = result;
-  if (narrow) {
-    call->narrow_lhs(scratch + own + left + right, a);
-    a = scratch + own + left + right;
-  }
+  a = narrow_lhs(*call, a, scratch + own + left + right);
   if (call->narrow_out.needed) c = scratch + own + left + right + narrow;
   Pool pool{rt};
   GemmArgs args{a, b, c, epilogue, scratch, stop_pool, &pool};

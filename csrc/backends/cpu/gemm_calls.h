@@ -67,11 +67,16 @@ int call_gemm(Runtime* rt, const GemmCall* call, const void* lhs,
               const void* rhs, void* out, void* const* epilogue);
 
 // A product without an epilogue on one thread, and its kernels.
-struct PlainGemm {
-  GemmPlan plan;
-  GemmKernels kernels;
+class PlainGemm {
+ public:
+  explicit PlainGemm(GemmCall call) : call_(std::move(call)) {}
+  int64_t scratch_bytes() const;
+  void run(const void* a, const void* b, void* c, void* scratch) const;
+
+ private:
+  GemmCall call_;
 };
-PlainGemm plan_plain_gemm(const GemmShape& shape, const GemmTypes& types,
+PlainGemm plan_plain_gemm(GemmShape shape, GemmTypes types,
                           const TargetSpec& target);
 
 }  // namespace cotan::cpu

@@ -14,17 +14,15 @@ namespace {
 
 class GeneratedProduct final : public ProductRunner {
  public:
-  GeneratedProduct(GemmPlan plan, GemmKernels kernels)
-      : plan_(plan), kernels_(std::move(kernels)) {}
-  int64_t scratch_bytes() const override { return gemm_scratch_bytes(plan_); }
+  explicit GeneratedProduct(PlainGemm gemm) : gemm_(std::move(gemm)) {}
+  int64_t scratch_bytes() const override { return gemm_.scratch_bytes(); }
   void run(const void* a, const void* b, void* c,
            void* scratch) const override {
-    run_gemm(plan_, kernels_, {a, b, c, nullptr, scratch}, nullptr);
+    gemm_.run(a, b, c, scratch);
   }
 
  private:
-  GemmPlan plan_;
-  GemmKernels kernels_;
+  PlainGemm gemm_;
 };
 
 std::shared_ptr<const ProductRunner> generate(const Product& p) {
@@ -51,9 +49,8 @@ std::shared_ptr<const ProductRunner> generate(const Product& p) {
   shape.accumulate = p.accumulate;
   GemmTypes types = gemm_types(p.dtype, p.dtype, p.dtype);
   if (!gemm_supports(types) || !gemm_layout_ok(shape, types)) return nullptr;
-  auto [plan, kernels] = plan_plain_gemm(shape, types, host_target());
-  auto runner =
-      std::make_shared<const GeneratedProduct>(plan, std::move(kernels));
+  auto runner = std::make_shared<const GeneratedProduct>(
+      plan_plain_gemm(shape, types, host_target()));
   std::lock_guard lock(mutex);
   if (entries.size() >= kKept) entries.pop_back();
   entries.push_front({p, runner});
