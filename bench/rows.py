@@ -536,6 +536,16 @@ for _n in (3, 8):
         positive=True,
     )
     _small_matrices_row(
+        f"eigh {_n}x{_n}",
+        lambda _, xp, a: xp.linalg.eigh(a)[0],
+        _square,
+        positive=True,
+        tolerance=1e-2,
+    )
+    _small_matrices_row(
+        f"qr {_n}x{_n}", lambda _, xp, a: xp.linalg.qr(a), _square
+    )
+    _small_matrices_row(
         f"matmul {_n}x{_n}", lambda _, xp, a, b: a @ b, _square, _square
     )
 

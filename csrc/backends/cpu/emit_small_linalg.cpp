@@ -90,6 +90,10 @@ class SmallLinalg {
         {LinalgOp::lu, &SmallLinalg::lu},
         {LinalgOp::linear_solve, &SmallLinalg::linear_solve},
         {LinalgOp::triangular_solve, &SmallLinalg::triangular_solve},
+        {LinalgOp::geqrf, &SmallLinalg::geqrf},
+        {LinalgOp::householder_product, &SmallLinalg::householder_product},
+        {LinalgOp::qr, &SmallLinalg::qr},
+        {LinalgOp::eigh, &SmallLinalg::eigh},
     };
     for (auto& row : table)
       if (row.op == op) return row.run;
@@ -181,6 +185,8 @@ class SmallLinalg {
     return e_.fma(e_.neg(x), y, z);
   }
 
+  Scalar larger(Scalar x, Scalar y) { return e_.select(e_.gt(x, y), x, y); }
+
   void cholesky() {
     int64_t n = a_.n;
     Matrix a = load(0, t_, n * n);
@@ -243,6 +249,200 @@ class SmallLinalg {
     store(output(0), t_, a);
     store(output(1), DType::i32, pivots);
     store(output(2), DType::i32, perm);
+  }
+
+  // ---- Householder reflectors, with LAPACK's signs
+
+  // a[m, n] in place, as geqrf leaves it; returns taus.
+  Matrix reflect(Matrix& a, int64_t m, int64_t n) {
+    auto at = [&](int64_t i, int64_t j) -> Scalar& {
+      return a[size_t(i * n + j)];
+    };
+    Matrix taus;
+    for (int64_t k = 0; k < std::min(m, n); ++k) {
+      // The norm of the column below, scaled by its largest element.
+      Scalar alpha = at(k, k), top = e_.abs(alpha), rest = number(0);
+      for (int64_t i = k + 1; i < m; ++i) rest = larger(rest, e_.abs(at(i, k)));
+      top = larger(top, rest);
+      Scalar some = e_.gt(rest, number(0));
+      some = e_.or_(some, e_.ne(rest, rest));
+      Scalar unit = e_.div(number(1), e_.select(some, top, number(1)));
+      Scalar sum = number(0);
+      for (int64_t i = k; i < m; ++i) {
+        Scalar x = e_.mul(at(i, k), unit);
+        sum = e_.fma(x, x, sum);
+      }
+      Scalar norm = e_.mul(e_.sqrt(sum), top);
+      Scalar beta = e_.select(e_.lt(alpha, number(0)), norm, e_.neg(norm));
+      beta = e_.select(some, beta, alpha);
+      Scalar safe = e_.select(some, beta, number(1));
+      Scalar tau =
+          e_.select(some, e_.div(e_.sub(beta, alpha), safe), number(0));
+      Scalar inverse =
+          e_.div(number(1), e_.select(some, e_.sub(alpha, beta), number(1)));
+      for (int64_t i = k + 1; i < m; ++i) at(i, k) = e_.mul(at(i, k), inverse);
+      at(k, k) = beta;
+      apply(a, n, k, m, k + 1, tau, [&](int64_t i) { return at(i, k); });
+      taus.push_back(tau);
+    }
+    return taus;
+  }
+  // Columns from `first` on of x[.., n], multiplied by I - tau v v^T, where
+  // v = (1, v(k + 1), ..., v(m - 1)) starts in row k.
+  template <class V>
+  void apply(Matrix& x, int64_t n, int64_t k, int64_t m, int64_t first,
+             Scalar tau, const V& v) {
+    auto at = [&](int64_t i, int64_t j) -> Scalar& {
+      return x[size_t(i * n + j)];
+    };
+    for (int64_t j = first; j < n; ++j) {
+      Scalar w = at(k, j);
+      for (int64_t i = k + 1; i < m; ++i) w = e_.fma(v(i), at(i, j), w);
+      w = e_.mul(w, tau);
+      at(k, j) = e_.sub(at(k, j), w);
+      for (int64_t i = k + 1; i < m; ++i) at(i, j) = minus(at(i, j), v(i), w);
+    }
+  }
+  // The first `cols` columns of the product of the reflectors in a[m, n].
+  Matrix product_of(const Matrix& a, int64_t m, int64_t n, const Matrix& taus,
+                    int64_t cols) {
+    Matrix q;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < cols; ++j) q.push_back(number(i == j));
+    for (auto k = int64_t(taus.size()); k-- > 0;)
+      apply(q, cols, k, m, k, taus[size_t(k)],
+            [&](int64_t i) { return a[size_t(i * n + k)]; });
+    return q;
+  }
+
+  void geqrf() {
+    Matrix a = load(0, t_, a_.m * a_.n);
+    Matrix taus = reflect(a, a_.m, a_.n);
+    store(output(0), t_, a);
+    store(output(1), t_, taus);
+  }
+  void householder_product() {
+    Matrix a = load(0, t_, a_.m * a_.n), taus = load(1, t_, a_.k);
+    store(output(0), t_, product_of(a, a_.m, a_.n, taus, a_.n));
+  }
+  void qr() {
+    int64_t m = a_.m, n = a_.n, k = a_.k;
+    Matrix a = load(0, t_, m * n);
+    Matrix taus = reflect(a, m, n);
+    store(output(0), t_, product_of(a, m, n, taus, k));
+    Matrix r;
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < n; ++j)
+        r.push_back(j < i ? number(0) : a[size_t(i * n + j)]);
+    store(output(1), t_, r);
+  }
+
+  // ---- eigenvalues, by cyclic Jacobi rotations: as exact as it gets
+
+  void eigh() {
+    int64_t n = a_.n;
+    bool lower = a_.flags[0] != 0;
+    Matrix in = load(0, t_, n * n);
+    llvm::Value *a = slots(n * n), *v = slots(n * n);  // a: its lower triangle
+    Scalar norm = number(0);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        Scalar x = in[size_t(lower == (j < i) ? i * n + j : j * n + i)];
+        if (j <= i) put(a, i64(i * n + j), x);
+        norm = larger(norm, e_.abs(x));
+        norm = e_.select(e_.ne(x, x), x, norm);
+        put(v, i64(i * n + j), number(i == j));
+      }
+    // Squares must neither overflow nor vanish.
+    Scalar usual = e_.and_(e_.gt(norm, number(0)), is_finite(norm));
+    Scalar scale = e_.select(usual, norm, number(1));
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j <= i; ++j)
+        put(a, i64(i * n + j), e_.div(get(a, i64(i * n + j)), scale));
+    sweeps(a, v, n);
+    Matrix w, vectors;
+    for (int64_t i = 0; i < n; ++i)
+      w.push_back(e_.mul(get(a, i64(i * n + i)), scale));
+    for (int64_t i = 0; i < n * n; ++i) vectors.push_back(get(v, i64(i)));
+    // Infinite or nan in, nan out.
+    Scalar bad = e_.not_(is_finite(norm));
+    Scalar nan = number(std::numeric_limits<double>::quiet_NaN());
+    for (Matrix* x : {&w, &vectors})
+      for (Scalar& y : *x) y = e_.select(bad, nan, y);
+    sort_columns(w, vectors, n);
+    store(output(0), t_, vectors);
+    store(output(1), t_, w);
+  }
+  Scalar is_finite(Scalar x) { return e_.eq(e_.sub(x, x), number(0)); }
+
+  // Rotations of all pairs, again until no lane has a large element left.
+  void sweeps(llvm::Value* a, llvm::Value* v, int64_t n) {
+    if (n < 2) return;
+    constexpr int64_t kMost = 30;
+    auto* f = b_.GetInsertBlock()->getParent();
+    auto* before = b_.GetInsertBlock();
+    auto* sweep = llvm::BasicBlock::Create(b_.getContext(), "sweep", f);
+    auto* after = llvm::BasicBlock::Create(b_.getContext(), "swept", f);
+    b_.CreateBr(sweep);
+    b_.SetInsertPoint(sweep);
+    auto* count = b_.CreatePHI(b_.getInt64Ty(), 2);
+    count->addIncoming(i64(0), before);
+    Scalar left = number(0);
+    for (int64_t p = 0; p < n; ++p)
+      for (int64_t q = p + 1; q < n; ++q) rotate(a, v, n, p, q, &left);
+    auto* next = b_.CreateAdd(count, i64(1));
+    count->addIncoming(next, b_.GetInsertBlock());
+    double eps = itemsize(t_) == 8 ? 0x1p-53 : 0x1p-24;
+    Scalar large = e_.gt(left, number(eps / 8));
+    llvm::Value* any = b_.CreateOrReduce(value_of(large));
+    b_.CreateCondBr(b_.CreateAnd(any, b_.CreateICmpSLT(next, i64(kMost))),
+                    sweep, after);
+    b_.SetInsertPoint(after);
+  }
+  // Makes a(p, q) zero; *left: the largest such element before its rotation.
+  void rotate(llvm::Value* a, llvm::Value* v, int64_t n, int64_t p, int64_t q,
+              Scalar* left) {
+    auto slot_of = [&](int64_t i, int64_t j) {
+      return i64(i > j ? i * n + j : j * n + i);
+    };
+    Scalar pq = get(a, slot_of(p, q)), pp = get(a, slot_of(p, p)),
+           qq = get(a, slot_of(q, q));
+    *left = larger(*left, e_.abs(pq));
+    Scalar zero = e_.eq(pq, number(0));
+    Scalar theta = e_.div(e_.mul(e_.sub(qq, pp), number(0.5)),
+                          e_.select(zero, number(1), pq));
+    Scalar root = e_.sqrt(e_.fma(theta, theta, number(1)));
+    Scalar size = e_.div(number(1), e_.add(e_.abs(theta), root));
+    Scalar t = e_.select(e_.lt(theta, number(0)), e_.neg(size), size);
+    t = e_.select(zero, number(0), t);
+    Scalar c = e_.div(number(1), e_.sqrt(e_.fma(t, t, number(1))));
+    Scalar s = e_.mul(t, c), tau = e_.div(s, e_.add(c, number(1)));
+    put(a, slot_of(p, p), minus(pp, t, pq));
+    put(a, slot_of(q, q), e_.fma(t, pq, qq));
+    put(a, slot_of(p, q), number(0));
+    auto turn = [&](llvm::Value* x, llvm::Value* i, llvm::Value* j) {
+      Scalar g = get(x, i), h = get(x, j);
+      put(x, i, minus(g, s, e_.fma(g, tau, h)));
+      put(x, j, e_.fma(s, minus(g, h, tau), h));
+    };
+    for (int64_t r = 0; r < n; ++r)
+      if (r != p && r != q) turn(a, slot_of(r, p), slot_of(r, q));
+    for (int64_t r = 0; r < n; ++r) turn(v, i64(r * n + p), i64(r * n + q));
+  }
+  // Ascending values w, each with its column.
+  void sort_columns(Matrix& w, Matrix& vectors, int64_t n) {
+    for (int64_t end = n; end-- > 1;)
+      for (int64_t i = 0; i < end; ++i) {
+        Scalar swap = e_.gt(w[size_t(i)], w[size_t(i + 1)]);
+        auto exchange = [&](Scalar& x, Scalar& y) {
+          Scalar old = x;
+          x = e_.select(swap, y, old);
+          y = e_.select(swap, old, y);
+        };
+        exchange(w[size_t(i)], w[size_t(i + 1)]);
+        for (int64_t r = 0; r < n; ++r)
+          exchange(vectors[size_t(r * n + i)], vectors[size_t(r * n + i + 1)]);
+      }
   }
 
   // x in place; coefficient(i, j) of the triangle, i != j or the diagonal.
@@ -337,6 +537,7 @@ int small_linalg_lanes(DType t) { return itemsize(t) == 8 ? 8 : 16; }
 bool has_small_linalg(const LinalgAttrs& a) {
   if (a.dtype != DType::f32 && a.dtype != DType::f64) return false;
   if (!SmallLinalg::routine(a.op)) return false;
+  if (a.op == LinalgOp::qr && a.flags[0]) return false;  // pivoting
   int64_t elements = 0;
   for (const Dims& list : {a.in_bytes, a.out_bytes})
     for (int64_t bytes : list) {
