@@ -156,7 +156,8 @@ def second(b):
 
     def hvp(m, f, x):
         g = m.jax.grad(lambda x: m.jnp.mean(f(x)))
-        return m.jnp.tanh(m.jax.jvp(g, (x,), (m.jnp.cos(x),))[1])
+        y = m.jax.jvp(g, (x,), (m.jnp.cos(x),))[1]
+        return m.jnp.tanh(y.astype(F))  # as in `gradient`
 
     _called(b, "hvp", hvp)
 
