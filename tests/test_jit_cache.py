@@ -8,7 +8,7 @@ import pytest
 
 import cotan
 import cotan.numpy as cnp
-from cotan import _core
+from cotan import _core, lax
 
 
 def changes(f, *names):
@@ -155,3 +155,60 @@ def test_vmapped_and_differentiated_programs_are_remembered():
     v = cotan.vmap(g)
     v(cnp.ones((2, 9)))
     assert changes(lambda: v(cnp.ones((2, 9))), "kernels") == [0]
+
+
+def test_user_contexts_are_part_of_the_key():
+    context = cotan.make_user_context("plain")
+    seen = []
+
+    @cotan.jit
+    def f(x):
+        seen.append(context.value)
+        return x + 1
+
+    f(1.0)
+    for value in ("fancy", "fancy", "plain", "fancy"):
+        with context(value):
+            assert context.value == value
+            f(1.0)
+    f(1.0)
+    assert seen == ["plain", "fancy"]
+    context.set_global("new")
+    f(1.0)
+    assert seen[-1] == context.get_global() == "new"
+    other = cotan.make_user_context()
+    with other(3), context("fancy"):
+        f(1.0)
+    assert other.value is None and len(seen) == 4
+
+
+def test_precision_of_products_is_part_of_the_key():
+    def text(function, *args):
+        return str(cotan.make_jaxpr(function)(*args))
+
+    x = cotan.numpy.ones((4, 4))
+    image = cotan.numpy.ones((1, 2, 4, 4))
+
+    def convolved(x):
+        return lax.conv(x, cotan.numpy.ones((3, 2, 2, 2)), (1, 1), "SAME")
+
+    traces = []
+
+    @cotan.jit
+    def f(x):
+        traces.append(1)
+        return x @ x
+
+    f(x)
+    assert "precision" not in text(f, x)
+    with cotan.default_matmul_precision("bfloat16"):
+        f(x)
+        for function in (lambda x: x @ x, lambda x: lax.dot(x, x)):
+            assert "(Precision.DEFAULT, Precision.DEFAULT)" in text(function, x)
+        asked = text(lambda x: lax.dot(x, x, precision="highest"), x)
+        assert "(Precision.HIGHEST, Precision.HIGHEST)" in asked
+        assert "default" in text(convolved, image).lower()
+    f(x)
+    assert len(traces) == 2
+    with pytest.raises(ValueError, match="must be one of"):
+        cotan.config.update("jax_default_matmul_precision", "exact")

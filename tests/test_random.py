@@ -2,6 +2,7 @@
 of floating-point formulas to a few ULP."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -63,6 +64,80 @@ def test_key_type():
     assert again.dtype == key.dtype
     np.testing.assert_array_equal(data(again), data(key))
     assert random.split(key, 3).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    "name, tag, words",
+    [
+        ("threefry2x32", "fry", 2),
+        ("threefry4x32", "fry4", 4),
+        ("philox2x32", "phx2", 1),
+        ("philox4x32", "phx4", 2),
+        ("rbg", "rbg", 4),
+        ("unsafe_rbg", "urbg", 4),
+    ],
+)
+def test_generators(name, tag, words):
+    key = random.key(3, impl=name)
+    dtype = random.key_dtype(name)
+    assert key.dtype == dtype and str(dtype) == f"key<{tag}>"
+    assert dtype.itemsize == 4 * words and key.nbytes == 4 * words
+    assert random.key_impl(key) == name and data(key).shape == (words,)
+    assert random.key(3, dtype=dtype).dtype == dtype
+    assert (dtype == random.key(0).dtype) == (name == "threefry2x32")
+    for again in (
+        random.wrap_key_data(data(key), impl=name),
+        pickle.loads(pickle.dumps(key)),
+        cotan.jit(lambda k: k)(key),
+    ):
+        assert again.dtype == dtype
+        np.testing.assert_array_equal(data(again), data(key))
+    samples = np.asarray(random.uniform(key, (10_000,)))
+    assert abs(samples.mean() - 0.5) < 0.02 and len(set(samples)) > 9_900
+    other = random.uniform(random.fold_in(key, 1), (10_000,))
+    assert abs(np.corrcoef(samples, other)[0, 1]) < 0.05
+
+
+def test_keys_of_four_words_are_moved_by_bits():
+    # They are moved as pairs of doubles, some of which are nan or -0.
+    words = np.array(
+        [
+            [0, 0x7FF80000, 0, 0x7FF80001],
+            [0, 0x80000000, 0, 0],
+            [0, 0, 0, 0],
+            [3, 0x7FF00001, 1, 0xFFF80000],
+        ],
+        np.uint32,
+    )
+    keys = random.wrap_key_data(words, impl="rbg")
+    for function, at in (
+        (lambda k: k[::-1], [3, 2, 1, 0]),
+        (lambda k: k[np.array([3, 0, 0])], [3, 0, 0]),
+        (lambda k: k.at[1].set(k[0]), [0, 0, 2, 3]),
+        (lambda k: cotan.numpy.where(k == k[3], k[0], k), [0, 1, 2, 0]),
+        (lambda k: lax.scan(lambda c, x: (x, c), k[0], k)[1], [0, 0, 1, 2]),
+    ):
+        for f in (function, cotan.jit(function)):
+            np.testing.assert_array_equal(data(f(keys)), words[at])
+    for same in (
+        lambda k: k[:, None] == k,
+        cotan.jit(lambda k: k[:, None] == k),
+    ):
+        np.testing.assert_array_equal(same(keys), np.eye(4, dtype=bool))
+
+
+def test_keys_of_two_generators_do_not_mix():
+    fry, rbg = random.key(0), random.key(0, impl="rbg")
+    for function in (
+        lambda: cotan.numpy.stack([fry, rbg]),
+        lambda: cotan.numpy.where(True, fry, rbg),
+        lambda: fry == rbg,
+    ):
+        with pytest.raises(cotan.errors.TypePromotionError, match="key<"):
+            function()
+    with pytest.raises(TypeError, match=r"uint32\[4\] array"):
+        with cotan.default_prng_impl("rbg"):
+            random.uniform(random.PRNGKey(0, impl="threefry2x32"))
 
 
 def test_raw_keys_stay_raw():

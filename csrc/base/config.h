@@ -9,6 +9,16 @@ namespace cotan {
 
 enum class Promotion : uint8_t { standard, strict };
 enum class RankPromotion : uint8_t { allow, warn, raise };
+// Of products; algorithms are only remembered.
+enum class MatmulPrecision : uint8_t { unset, standard, high, highest, other };
+enum class PrngImpl : uint8_t {
+  threefry2x32,
+  threefry4x32,
+  philox2x32,
+  philox4x32,
+  rbg,
+  unsafe_rbg
+};
 
 struct Config {
   bool x64 = false;
@@ -19,6 +29,9 @@ struct Config {
   bool checking_leaks = false;
   bool threefry_partitionable = true;
   bool disable_jit = false;
+  PrngImpl default_prng_impl = PrngImpl::threefry2x32;
+  MatmulPrecision matmul_precision = MatmulPrecision::unset;
+  uint16_t user_context = 0;  // number of the values of user contexts
 
   bool operator==(const Config&) const = default;
 };

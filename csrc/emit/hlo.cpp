@@ -42,7 +42,12 @@ std::string_view element_type(DType t) {
                                                   "complex<f32>",
                                                   "complex<f64>",
                                                   "ui64",
-                                                  "i1"};
+                                                  "i1",
+                                                  "complex<f64>",
+                                                  "ui32",
+                                                  "ui64",
+                                                  "complex<f64>",
+                                                  "complex<f64>"};
   return names[int(t)];
 }
 
@@ -78,7 +83,7 @@ void append_element(std::string& out, const Literal& lit) {
   DType t = lit.dtype;
   if (t == DType::bool_ || t == DType::float0) {
     out += lit.bytes[0] ? "true" : "false";
-  } else if (t == DType::u64 || t == DType::key) {
+  } else if (t == DType::u64 || (is_key(t) && itemsize(t) == 8)) {
     uint64_t v;
     std::memcpy(&v, lit.bytes, 8);
     out += std::to_string(v);
@@ -308,7 +313,18 @@ HloValues HloBuilder::end(const HloRegionOp& r, std::span<const Aval> out) {
 
 // ---- helpers
 
+HloValue HloBuilder::half_key(HloValue x, int i, Aval as) {
+  HloValue part = op(i ? "imag" : "real", {x}, {DType::f64, false, shape(x)});
+  return op("bitcast_convert", {part}, std::move(as));
+}
+
 HloValue HloBuilder::compare(CompareOp o, HloValue x, HloValue y) {
+  if (is_key(dtype(x)) && itemsize(dtype(x)) == 16) {
+    Aval bits{DType::u64, false, shape(x)};
+    HloValue low = compare(o, half_key(x, 0, bits), half_key(y, 0, bits)),
+             high = compare(o, half_key(x, 1, bits), half_key(y, 1, bits));
+    return elementwise(o == CompareOp::eq ? "and" : "or", {low, high});
+  }
   constexpr std::string_view names[] = {"EQ", "NE", "LT", "LE", "GT", "GE"};
   DType t = dtype(x);
   std::string_view kind = is_inexact(t)      ? "FLOAT"

@@ -13,7 +13,7 @@
 // A region may use constants made outside, and for while and case any value.
 //
 // Types: bool is i1, unsigned integers ui8..., PRNG keys ui64 (word 0 is the
-// low half, as in memory), float0 i1.
+// low half, as in memory) or what has their size, float0 i1.
 #pragma once
 
 #include <deque>
@@ -87,6 +87,8 @@ class HloBuilder {
 
   // ---- helpers
   HloValue compare(CompareOp op, HloValue x, HloValue y);
+  // Half `i` of a key of four words, which is a complex number here, as bits.
+  HloValue half_key(HloValue x, int i, Aval as);
   HloValue select(HloValue mask, HloValue on_true, HloValue on_false) {
     return op("select", {mask, on_true, on_false}, type(on_true));
   }

@@ -38,7 +38,12 @@ constexpr std::string_view kNames[kNumDTypes] = {"bool",
                                                  "complex64",
                                                  "complex128",
                                                  "key<fry>",
-                                                 "float0"};
+                                                 "float0",
+                                                 "key<fry4>",
+                                                 "key<phx2>",
+                                                 "key<phx4>",
+                                                 "key<rbg>",
+                                                 "key<urbg>"};
 constexpr std::string_view kShort[kNumDTypes] = {"bool",
                                                  "i2",
                                                  "i4",
@@ -68,7 +73,12 @@ constexpr std::string_view kShort[kNumDTypes] = {"bool",
                                                  "c64",
                                                  "c128",
                                                  "key<fry>",
-                                                 "float0"};
+                                                 "float0",
+                                                 "key<fry4>",
+                                                 "key<phx2>",
+                                                 "key<phx4>",
+                                                 "key<rbg>",
+                                                 "key<urbg>"};
 
 constexpr int kFirstFormat = int(DType::f4_e2m1fn);
 using enum SpecialValues;

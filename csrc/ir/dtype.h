@@ -40,8 +40,14 @@ enum class DType : uint8_t {
   c128,
   key,     // a threefry key: two u32 words, opaque to arithmetic
   float0,  // tangent type of integers; holds no data
+  // Keys of the other generators, see ops/random.h.
+  key_fry4,
+  key_phx2,
+  key_phx4,
+  key_rbg,
+  key_urbg,
 };
-inline constexpr int kNumDTypes = int(DType::float0) + 1;
+inline constexpr int kNumDTypes = int(DType::key_urbg) + 1;
 
 // 16-bit floats as storage; arithmetic happens in float.
 struct f16_t {
@@ -57,10 +63,11 @@ bf16_t to_bf16(float x) noexcept;  // round to nearest even
 
 namespace detail {
 inline constexpr uint8_t kItemSize[kNumDTypes] = {
-    1, 1, 1, 1, 2, 4, 8, 1, 1, 1, 2, 4, 8,  1, 1,
-    1, 1, 1, 1, 1, 1, 1, 2, 2, 4, 8, 8, 16, 8, 1};
+    1, 1, 1, 1, 2, 4, 8, 1, 1, 1,  2, 4, 8,  1, 1, 1,  1, 1,
+    1, 1, 1, 1, 2, 2, 4, 8, 8, 16, 8, 1, 16, 4, 8, 16, 16};
 }
 constexpr int64_t itemsize(DType t) { return detail::kItemSize[int(t)]; }
+constexpr bool is_key(DType t) { return t == DType::key || t > DType::float0; }
 constexpr bool is_signed_int(DType t) {
   return t >= DType::i2 && t <= DType::i64;
 }
@@ -180,7 +187,8 @@ COTAN_DTYPE_OF(std::complex<double>, c128)
 // clang-format on
 
 // Calls f.template operator()<T>() with the storage type of t.
-// key, float0 and narrow dtypes hold no arithmetic type: they go as u64 and u8.
+// key, float0 and narrow dtypes hold no arithmetic type: keys go as u32, u64 or
+// c128 by their size, the others as u8.
 template <class F>
 decltype(auto) visit_dtype(DType t, F&& f) {
   switch (t) {
@@ -213,9 +221,11 @@ decltype(auto) visit_dtype(DType t, F&& f) {
     case DType::u16:
       return f.template operator()<uint16_t>();
     case DType::u32:
+    case DType::key_phx2:
       return f.template operator()<uint32_t>();
     case DType::u64:
     case DType::key:
+    case DType::key_phx4:
       return f.template operator()<uint64_t>();
     case DType::f16:
       return f.template operator()<f16_t>();
@@ -228,6 +238,9 @@ decltype(auto) visit_dtype(DType t, F&& f) {
     case DType::c64:
       return f.template operator()<std::complex<float>>();
     case DType::c128:
+    case DType::key_fry4:
+    case DType::key_rbg:
+    case DType::key_urbg:
       return f.template operator()<std::complex<double>>();
   }
   __builtin_unreachable();

@@ -138,10 +138,12 @@ int64_t Literal::to_int() const {
     case DType::u16:
       return get<uint16_t>(*this);
     case DType::u32:
+    case DType::key_phx2:
       return get<uint32_t>(*this);
     case DType::i64:
     case DType::u64:
     case DType::key:
+    case DType::key_phx4:
       return get<int64_t>(*this);
     case DType::float0:
       return 0;

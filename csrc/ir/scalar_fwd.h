@@ -18,12 +18,13 @@ struct Scalar {
 };
 using Scalars = std::span<const Scalar>;
 
-// One result, or up to two.
+// One result, or two, or four.
 struct ScalarOuts {
-  Scalar s[2];
+  Scalar s[4];
   int n = 1;
-  ScalarOuts(Scalar a) : s{a, {}} {}
+  ScalarOuts(Scalar a) : s{a} {}
   ScalarOuts(Scalar a, Scalar b) : s{a, b}, n(2) {}
+  ScalarOuts(Scalar a, Scalar b, Scalar c, Scalar d) : s{a, b, c, d}, n(4) {}
 };
 
 }  // namespace cotan

@@ -302,7 +302,7 @@ Values promote_to(const char* op, std::span<const Value> x, TypeAndWeak t) {
 
 // Keys do not mix with numbers.
 void refuse_keys(const char* op, std::span<const Value> x) {
-  auto is_key = [](const Value& v) { return v.dtype() == DType::key; };
+  auto is_key = [](const Value& v) { return ::cotan::is_key(v.dtype()); };
   if (std::none_of(x.begin(), x.end(), is_key) ||
       std::all_of(x.begin(), x.end(), is_key))
     return;

@@ -76,7 +76,7 @@ Value reduction(Reducer r, const Value& x, const ReduceOptions& o) {
   bool logical = r == Reducer::all || r == Reducer::any;
   bool extremum = r == Reducer::max || r == Reducer::min;
   check_where(name, o.where);
-  if (x.dtype() == DType::key)
+  if (is_key(x.dtype()))
     throw_type(name, " does not accept dtype ", dtype_name(x.dtype()), ".");
   if (extremum && !o.initial && o.where)
     throw_value("reduction operation ", name,

@@ -11,7 +11,7 @@ namespace {
 
 Value inexact(const Value& x) {
   if (is_inexact(x.dtype())) return x;
-  if (x.dtype() == DType::key)
+  if (is_key(x.dtype()))
     throw_type("cotan.numpy functions do not accept PRNG keys.");
   TypeAndWeak t = to_inexact(type_of(x));
   return lax::convert(x, t.dtype, t.weak);

@@ -14,7 +14,7 @@ extern const Primitive convert_element_type_p, bitcast_convert_type_p;
 namespace {
 
 void refuse_key(const char* op, const Aval& from, DType to) {
-  if (from.dtype == DType::key || to == DType::key)
+  if (is_key(from.dtype) || is_key(to))
     throw_type(op, ": cannot convert between ", dtype_name(from.dtype), " and ",
                dtype_name(to), "; use random.key_data.");
 }
@@ -111,8 +111,7 @@ constinit const Primitive convert_element_type_p = {
 COTAN_REGISTER(convert_element_type_p);
 Value lax::convert(const Value& x, DType to, bool weak) {
   if (x.dtype() == to && x.weak_type() == weak) return x;
-  if (x->kind == ValueKind::scalar && x.dtype() != DType::key &&
-      to != DType::key) {
+  if (x->kind == ValueKind::scalar && !is_key(x.dtype()) && !is_key(to)) {
     // A constant is converted at once, also while tracing.
     HostEvaluator& e = HostEvaluator::instance();
     Literal lit{to, weak, {}};

@@ -475,6 +475,7 @@ COTAN_REGISTER(conv_general_dilated_p);
 namespace lax {
 
 Value conv(const Value& lhs, const Value& rhs, ConvParams p) {
+  if (p.precision.empty()) p.precision = default_precision();
   return bind1(ops::conv_general_dilated_p, {lhs, rhs}, std::move(p));
 }
 

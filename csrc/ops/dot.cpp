@@ -1,8 +1,10 @@
 // dot_general: batched contraction of any axes. Result axes are the batch
 // axes, the free axes of lhs, then those of rhs.
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 
+#include "base/config.h"
 #include "ops/hlo_rules.h"
 #include "ops/rules.h"
 
@@ -304,6 +306,12 @@ Values dot_expand(const Params& params, std::span<const Value> x) {
   return {lax::convert(sum_of_products(a, b, p), out)};
 }
 
+// "(Precision.HIGH, Precision.HIGH)": of both operands, as JAX prints it.
+std::string precision_pair(std::string name) {
+  for (char& c : name) c = char(std::toupper(c));
+  return cat("(Precision.", name, ", Precision.", name, ")");
+}
+
 std::vector<std::string> dot_print(const Params& params) {
   const auto& p = params.as<DotParams>();
   auto list = [](const Axes& axes) {
@@ -316,7 +324,8 @@ std::vector<std::string> dot_print(const Params& params) {
       "), (", list(p.lhs_batch), ", ", list(p.rhs_batch), "))")};
   if (p.preferred)
     items.push_back(cat("preferred_element_type=", dtype_name(*p.preferred)));
-  if (!p.precision.empty()) items.push_back(cat("precision=", p.precision));
+  if (!p.precision.empty())
+    items.push_back(cat("precision=", precision_pair(p.precision)));
   return items;
 }
 
@@ -341,7 +350,13 @@ constinit const Primitive dot_general_p = {
 };
 COTAN_REGISTER(dot_general_p);
 
+std::string lax::default_precision() {
+  constexpr const char* names[] = {"", "default", "high", "highest", ""};
+  return names[int(config().matmul_precision)];
+}
+
 Value lax::dot_general(const Value& x, const Value& y, DotParams params) {
+  if (params.precision.empty()) params.precision = default_precision();
   return bind1(dot_general_p, {x, y}, std::move(params));
 }
 

@@ -66,8 +66,44 @@ HloValues iota(const HloArgs& a) {
       a.b.convert(is_half(p.dtype) ? a.b.convert(i, DType::f32) : i, p.dtype)};
 }
 
+namespace {
+
+// A key of four words is a complex number to StableHLO: two words a part.
+bool is_complex_key(DType t) { return is_key(t) && itemsize(t) == 16; }
+
+HloValue words_of_key(const HloArgs& a) {
+  Aval half = a.out[0];
+  half.shape.back() = 2;
+  HloValue parts[] = {a.b.half_key(a.in[0], 0, half),
+                      a.b.half_key(a.in[0], 1, half)};
+  return a.b.op("concatenate", parts, a.out[0],
+                cat("dimension = ", half.rank() - 1, " : i64"));
+}
+
+HloValue key_of_words(const HloArgs& a) {
+  Aval part{DType::f64, false, a.out[0].shape}, half = a.types[0];
+  half.shape.back() = 2;
+  HloValue parts[2];
+  for (int64_t i = 0; i < 2; ++i) {
+    Dims start(size_t(half.rank()), 0), limit = half.shape,
+                                        strides(size_t(half.rank()), 1);
+    start.back() = 2 * i;
+    limit.back() = 2 * i + 2;
+    HloValue x = a.b.op("slice", {a.in[0]}, half,
+                        cat("start_indices = ", i64_array(start),
+                            ", limit_indices = ", i64_array(limit),
+                            ", strides = ", i64_array(strides)));
+    parts[i] = a.b.op("bitcast_convert", {x}, part);
+  }
+  return a.b.op("complex", parts, a.out[0]);
+}
+
+}  // namespace
+
 HloValues bitcast(const HloArgs& a) {
   if (a.types[0].dtype == a.out[0].dtype) return {a.in[0]};
+  if (is_complex_key(a.types[0].dtype)) return {words_of_key(a)};
+  if (is_complex_key(a.out[0].dtype)) return {key_of_words(a)};
   return {a.b.op("bitcast_convert", {a.in[0]}, a.out[0])};
 }
 

@@ -100,6 +100,12 @@ Values sort(std::span<const Value> operands, int64_t dimension,
 Values top_k(const Value& x, int64_t k, int64_t axis);
 Values threefry2x32(const Value& k0, const Value& k1, const Value& c0,
                     const Value& c1);
+// What the setting default_matmul_precision asks of products; "" if nothing.
+std::string default_precision();
+// Hashes of a counter: the words of the key, then those of the counter.
+Values threefry4x32(std::span<const Value> x);  // 4 and 4
+Values philox2x32(std::span<const Value> x);    // 1 and 2
+Values philox4x32(std::span<const Value> x);    // 2 and 4
 // key: u32[4] or u64[2] -> (the next key, integers of dtype t).
 Values rng_bit_generator(const Value& key, Shape shape, DType t,
                          RngAlgorithm algorithm);

@@ -11,50 +11,11 @@ namespace cotan {
 
 using namespace ops;
 
-extern const Primitive philox4x32_p, rng_bit_generator_p;
+extern const Primitive rng_bit_generator_p;
 
 namespace {
 
 constexpr DType kWord = DType::u32, kWide = DType::u64;
-
-// ---- philox4x32: (key, lower and upper half of the counter) -> a block of
-// two 64-bit words, each two of 32
-
-Avals philox_type(const TypeArgs& a) {
-  COTAN_CHECK(a.in.size() == 3);
-  for (const Aval& x : a.in)
-    if (x.dtype != kWide)
-      throw_type("[philox4x32] needs uint64 operands, got ", x);
-  Aval y = common_type(a, any_dtype);
-  return {y, y};
-}
-
-Scalar low_word(ScalarEmitter& e, Scalar x) { return e.convert(x, kWord); }
-Scalar high_word(ScalarEmitter& e, Scalar x) {
-  return e.convert(e.lshr(x, 32), kWord);
-}
-Scalar wide_word(ScalarEmitter& e, Scalar low, Scalar high) {
-  return e.or_(e.convert(low, kWide), e.shl(e.convert(high, kWide), 32));
-}
-
-ScalarOuts philox_scalar(ScalarEmitter& e, Scalars x, const Params&) {
-  Scalar key[2] = {low_word(e, x[0]), high_word(e, x[0])};
-  Scalar c[4] = {low_word(e, x[1]), high_word(e, x[1]), low_word(e, x[2]),
-                 high_word(e, x[2])};
-  auto product = [&](int64_t constant, Scalar v) {
-    return e.mul(e.convert(v, kWide), e.constant_int(kWide, constant));
-  };
-  for (int round = 0; round < 10; ++round) {
-    Scalar a = product(0xD2511F53, c[0]), b = product(0xCD9E8D57, c[2]);
-    c[0] = e.xor_(e.xor_(high_word(e, b), c[1]), key[0]);
-    c[2] = e.xor_(e.xor_(high_word(e, a), c[3]), key[1]);
-    c[1] = low_word(e, b);
-    c[3] = low_word(e, a);
-    key[0] = e.add(key[0], e.constant_int(kWord, 0x9E3779B9));
-    key[1] = e.add(key[1], e.constant_int(kWord, 0xBB67AE85));
-  }
-  return {wide_word(e, c[0], c[1]), wide_word(e, c[2], c[3])};
-}
 
 // ---- 64-bit words as pairs of 32-bit ones
 
@@ -97,11 +58,10 @@ Generated philox_bits(const Value& key, const Value& counter,
   Value at = lax::add(counter, lax::iota(kWide, {blocks}, 0));
   // The counter has 128 bits, the upper ones being the key's.
   Value carry = lax::convert(lax::lt(at, counter), kWide);
-  Values x = bind_all(philox4x32_p, {key, at, lax::add(key, carry)});
-  if (width != 64) {
-    Words a = halves(x[0]), b = halves(x[1]);
-    x = {a.low, a.high, b.low, b.high};
-  }
+  Words k = halves(key), low = halves(at), high = halves(lax::add(key, carry));
+  Value operands[] = {k.low, k.high, low.low, low.high, high.low, high.high};
+  Values x = lax::philox4x32(operands);
+  if (width == 64) x = {joined(x[0], x[1]), joined(x[2], x[3])};
   int64_t per_block = int64_t(x.size());
   for (Value& v : x) v = lax::reshape(v, {blocks, 1});
   Value all = lax::reshape(lax::concatenate(x, 1), {blocks * per_block});
@@ -206,17 +166,6 @@ Batched rng_batch(const BatchArgs& a) {
 }
 
 }  // namespace
-
-constinit const Primitive philox4x32_p = {
-    .name = "philox4x32",
-    .flags = kNotDifferentiable,
-    .type = philox_type,
-    .eval = scalar_eval,
-    .batch = elementwise_batch,
-    .scalar = philox_scalar,
-    .cost = 120,
-};
-COTAN_REGISTER(philox4x32_p);
 
 constinit const Primitive rng_bit_generator_p = {
     .name = "rng_bit_generator",

@@ -11,7 +11,7 @@ namespace cotan::ops {
 // ---- type rules
 using DTypeTest = bool (*)(DType);
 constexpr bool any_dtype(DType) { return true; }
-constexpr bool ordered(DType t) { return t != DType::key; }
+constexpr bool ordered(DType t) { return !is_key(t); }
 constexpr bool arithmetic(DType t) { return is_numeric(t); }
 constexpr bool int_or_bool(DType t) { return is_int(t) || t == DType::bool_; }
 constexpr bool real_number(DType t) { return is_int(t) || is_float(t); }

@@ -14,8 +14,7 @@ namespace {
 
 // Constants that code is better for knowing.
 bool worth_baking(const Literal& l) {
-  if (l.dtype == DType::bool_ || l.dtype == DType::key ||
-      l.dtype == DType::float0)
+  if (l.dtype == DType::bool_ || is_key(l.dtype) || l.dtype == DType::float0)
     return true;
   if (is_complex(l.dtype)) return false;
   double v = l.to_double();

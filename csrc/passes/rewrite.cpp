@@ -116,7 +116,7 @@ struct Rewriter {
       if (!a.is_literal()) return false;
     for (Var v : e.out) {
       const Aval& a = s.out->avals[size_t(v)];
-      if (!a.shape.empty() || a.dtype == DType::key || a.dtype == DType::float0)
+      if (!a.shape.empty() || is_key(a.dtype) || a.dtype == DType::float0)
         return false;
     }
     SmallVector<HostView, 4> in, out;

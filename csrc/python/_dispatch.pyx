@@ -411,14 +411,14 @@ cdef object concrete_scalar(Array self, str kind):
     return _impl("concrete_conversion")(self, kind, wrap_steal(v))
 
 
-cdef list _dtype_objects = [None] * 32
+cdef list _dtype_objects = [None] * 64
 
 
 cdef object dtype_object(DType t):
     cdef object d = _dtype_objects[<int>t]
     if d is None:
-        if t == DType.key:
-            d = _impl("key_dtype")()
+        if is_key(t):
+            d = _impl("key_dtype")((<bytes>dtype_name(t).data()).decode())
         else:
             d = <object>numpy_dtype(t)
             Py_DECREF(d)  # numpy_dtype gave a new reference

@@ -319,6 +319,18 @@ DType dtype_from_python(PyObject* x) {
   return t;
 }
 
+DType dtype_or_key_from_python(PyObject* x) {
+  static PyObject* key_type = nullptr;
+  if (!key_type) {
+    Owned module(checked(PyImport_ImportModule("cotan.dtypes")));
+    key_type = checked(PyObject_GetAttrString(module.get(), "KeyDType"));
+  }
+  if (!PyObject_TypeCheck(x, reinterpret_cast<PyTypeObject*>(key_type)))
+    return dtype_from_python(x);
+  Owned name(checked(PyObject_GetAttrString(x, "name")));
+  return dtype_from_python(name.get());
+}
+
 namespace {
 // Of at least this many bytes sharing memory is cheaper than copying it.
 constexpr size_t kBorrowBytes = 4096;

@@ -54,8 +54,9 @@ bool is_array_like(PyObject* x) noexcept;
 Aval aval_of_python(PyObject* x);
 
 // ---- NumPy
-PyObject* numpy_dtype(DType t);            // new reference
-DType dtype_from_python(PyObject* dtype);  // anything np.dtype() takes
+PyObject* numpy_dtype(DType t);                   // new reference
+DType dtype_from_python(PyObject* dtype);         // anything np.dtype() takes
+DType dtype_or_key_from_python(PyObject* dtype);  // also dtypes of keys
 Value value_from_numpy(PyObject* array, bool borrow);
 // Shares the memory where dtype and layout allow; `copied` says if not.
 Value value_sharing_numpy(PyObject* array, bool* copied);

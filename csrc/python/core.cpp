@@ -21,44 +21,58 @@ namespace {
 
 // ---- settings
 
-py::object get_field(const Config& c, const std::string& name) {
-  constexpr const char* promotion[] = {"standard", "strict"};
-  constexpr const char* rank[] = {"allow", "warn", "raise"};
-  if (name == "x64") return py::bool_(c.x64);
-  if (name == "promotion") return py::str(promotion[int(c.promotion)]);
-  if (name == "rank_promotion") return py::str(rank[int(c.rank_promotion)]);
-  if (name == "debug_nans") return py::bool_(c.debug_nans);
-  if (name == "debug_infs") return py::bool_(c.debug_infs);
-  if (name == "checking_leaks") return py::bool_(c.checking_leaks);
-  if (name == "threefry_partitionable")
-    return py::bool_(c.threefry_partitionable);
-  if (name == "disable_jit") return py::bool_(c.disable_jit);
+constexpr const char* kPromotion[] = {"standard", "strict"};
+constexpr const char* kRank[] = {"allow", "warn", "raise"};
+constexpr const char* kPrng[] = {"threefry2x32", "threefry4x32", "philox2x32",
+                                 "philox4x32",   "rbg",          "unsafe_rbg"};
+constexpr const char* kPrecision[] = {"", "default", "high", "highest",
+                                      "other"};
+
+// f(field) for a flag or number, f(field, names) for a choice.
+template <class C, class F>
+auto with_field(C& c, const std::string& name, F&& f) {
+  if (name == "x64") return f(c.x64);
+  if (name == "promotion") return f(c.promotion, kPromotion);
+  if (name == "rank_promotion") return f(c.rank_promotion, kRank);
+  if (name == "debug_nans") return f(c.debug_nans);
+  if (name == "debug_infs") return f(c.debug_infs);
+  if (name == "checking_leaks") return f(c.checking_leaks);
+  if (name == "threefry_partitionable") return f(c.threefry_partitionable);
+  if (name == "disable_jit") return f(c.disable_jit);
+  if (name == "default_prng_impl") return f(c.default_prng_impl, kPrng);
+  if (name == "matmul_precision") return f(c.matmul_precision, kPrecision);
+  if (name == "user_context") return f(c.user_context);
   throw py::key_error(name);
 }
 
+struct GetField {
+  py::object operator()(bool flag) { return py::bool_(flag); }
+  py::object operator()(uint16_t number) { return py::int_(number); }
+  template <class E, size_t N>
+  py::object operator()(E value, const char* const (&names)[N]) {
+    return py::str(names[int(value)]);
+  }
+};
+
+struct SetField {
+  const py::object& value;
+  template <class T>
+  void operator()(T& field) {
+    field = py::cast<T>(value);
+  }
+  template <class E, size_t N>
+  void operator()(E& field, const char* const (&names)[N]) {
+    std::string text = py::cast<std::string>(value);
+    for (size_t i = 0; i < N; ++i)
+      if (text == names[i]) field = E(i);
+  }
+};
+
+py::object get_field(const Config& c, const std::string& name) {
+  return with_field(c, name, GetField{});
+}
 void set_field(Config& c, const std::string& name, const py::object& value) {
-  auto text = [&] { return py::cast<std::string>(value); };
-  auto flag = [&] { return py::cast<bool>(value); };
-  if (name == "x64")
-    c.x64 = flag();
-  else if (name == "promotion")
-    c.promotion = text() == "strict" ? Promotion::strict : Promotion::standard;
-  else if (name == "rank_promotion")
-    c.rank_promotion = text() == "raise"  ? RankPromotion::raise
-                       : text() == "warn" ? RankPromotion::warn
-                                          : RankPromotion::allow;
-  else if (name == "debug_nans")
-    c.debug_nans = flag();
-  else if (name == "debug_infs")
-    c.debug_infs = flag();
-  else if (name == "checking_leaks")
-    c.checking_leaks = flag();
-  else if (name == "threefry_partitionable")
-    c.threefry_partitionable = flag();
-  else if (name == "disable_jit")
-    c.disable_jit = flag();
-  else
-    throw py::key_error(name);
+  with_field(c, name, SetField{value});
 }
 
 // A thread's own settings; the capsule given to Python is what was there
@@ -97,16 +111,9 @@ void bind_settings(py::module_& m) {
 // ---- dtypes
 
 py::object dtype_object(DType t) {
-  static PyObject* key = nullptr;
-  if (t == DType::key) {
-    if (!key)
-      key = py::module_::import("cotan.dtypes")
-                .attr("key_dtype")
-                .cast<py::object>()
-                .release()
-                .ptr();
-    return py::reinterpret_borrow<py::object>(key);
-  }
+  if (is_key(t))
+    return py::module_::import("cotan.dtypes")
+        .attr("key_dtype_of")(std::string(dtype_name(t)));
   return py::reinterpret_steal<py::object>(numpy_dtype(t));
 }
 
@@ -262,16 +269,7 @@ void bind_testing(py::module_& m) {
 namespace cotan::python {
 
 DType dtype_from(const py::handle& x) {
-  static PyObject* key_type = nullptr;
-  if (!key_type)
-    key_type = py::module_::import("cotan.dtypes")
-                   .attr("KeyDType")
-                   .cast<py::object>()
-                   .release()
-                   .ptr();
-  if (PyObject_TypeCheck(x.ptr(), reinterpret_cast<PyTypeObject*>(key_type)))
-    return DType::key;
-  return dtype_from_python(x.ptr());
+  return dtype_or_key_from_python(x.ptr());
 }
 
 }  // namespace cotan::python

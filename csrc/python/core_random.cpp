@@ -14,8 +14,12 @@ void bind_random(py::module_& m) {
                                         RngAlgorithm(algorithm));
     return std::vector<Value>(out.begin(), out.end());
   });
-  m.def("random_seed", lax::random_seed);
-  m.def("random_wrap", lax::random_wrap);
+  m.def("random_seed", [](const Value& seeds, const py::object& key) {
+    return lax::random_seed(seeds, dtype_from(key));
+  });
+  m.def("random_wrap", [](const Value& words, const py::object& key) {
+    return lax::random_wrap(words, dtype_from(key));
+  });
   m.def("random_unwrap", lax::random_unwrap);
   m.def("random_split", [](const Value& key, const Dims& shape) {
     return lax::random_split(key, shape);

@@ -46,6 +46,10 @@ cdef extern from "python/bridge.h" namespace "cotan":
         CallableRef()
 
     int64_t item_size "cotan::itemsize"(DType) noexcept
+    bint is_key "cotan::is_key"(DType) noexcept
+    cppclass string_view "std::string_view":
+        const char* data()
+    string_view dtype_name "cotan::dtype_name"(DType) noexcept
     Value concrete_value(const Value&)
     bint evaluating "cotan::is_evaluating"() noexcept
     cppclass Trace "cotan::Trace":
@@ -68,6 +72,7 @@ cdef extern from "python/bridge.h" namespace "cotan::python":
     Aval aval_of_python(PyObject*) except +translate_exception
     PyObject* numpy_dtype(DType) except +translate_exception
     DType dtype_from_python(PyObject*) except +translate_exception
+    DType dtype_or_key_from_python(PyObject*) except +translate_exception
     PyObject* numpy_view(const Value&) except +translate_exception
     PyObject* python_scalar(const Value&) except +translate_exception
     CallableRef python_callable(PyObject*)

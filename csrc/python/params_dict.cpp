@@ -136,11 +136,7 @@ class DictSource final : public ParamSource {
     Owned n(checked(PyObject_CallOneArg(open_function("enum_value"), top())));
     return integer(n.get());
   }
-  DType to_dtype() override {
-    if (Owned key(checked(open_hooks().dtype(DType::key))); key.get() == top())
-      return DType::key;
-    return dtype_from_python(top());
-  }
+  DType to_dtype() override { return dtype_or_key_from_python(top()); }
   Literal to_literal() override {
     Value v = value_from_python(top());
     if (v.rank() != 0 || !v->host_data()) refuse("a scalar");

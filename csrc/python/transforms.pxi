@@ -95,9 +95,7 @@ cdef vector[Aval] avals_from(object sequence) except *:
 
 
 cdef DType dtype_code(object dtype) except *:
-    if dtype is dtype_object(DType.key):
-        return DType.key
-    return dtype_from_python(<PyObject*>dtype)
+    return dtype_or_key_from_python(<PyObject*>dtype)
 
 
 cdef list aval_triples(const vector[Aval]& avals):

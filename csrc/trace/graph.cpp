@@ -31,7 +31,7 @@ Atom GraphTrace::lift(const Value& v) {
   if (obj->is_concrete()) {
     const Aval& a = obj->aval;
     const void* data =
-        a.shape.empty() && a.dtype != DType::key && a.dtype != DType::float0
+        a.shape.empty() && !is_key(a.dtype) && a.dtype != DType::float0
             ? obj->host_data()
             : nullptr;
     if (data) {

@@ -19,11 +19,18 @@ class prng_key(extended):
 
 
 class KeyDType:
-    """The dtype of typed PRNG keys."""
+    """The dtype of typed PRNG keys: `impl` names their generator."""
 
-    name = "key<fry>"
-    itemsize = 8
     type = prng_key
+    kind = "V"
+
+    def __init__(self, tag: str, impl: str, words: int):
+        self.name, self.impl, self.words = f"key<{tag}>", impl, words
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a key."""
+        return 4 * self.words
 
     def __repr__(self):
         return self.name
@@ -31,13 +38,33 @@ class KeyDType:
     __str__ = __repr__
 
     def __eq__(self, other):
-        return isinstance(other, KeyDType)
+        return isinstance(other, KeyDType) and self.name == other.name
 
     def __hash__(self):
         return hash(self.name)
 
+    def __reduce__(self):
+        return key_dtype_of, (self.name,)
 
-key_dtype = KeyDType()
+
+# By the name of the generator, `random.key(seed, impl=...)`.
+KEY_DTYPES = {
+    d.impl: d
+    for d in (
+        KeyDType("fry", "threefry2x32", 2),
+        KeyDType("phx2", "philox2x32", 1),
+        KeyDType("phx4", "philox4x32", 2),
+        KeyDType("rbg", "rbg", 4),
+        KeyDType("urbg", "unsafe_rbg", 4),
+        KeyDType("fry4", "threefry4x32", 4),
+    )
+}
+_KEY_DTYPES = {d.name: d for d in KEY_DTYPES.values()}
+
+
+def key_dtype_of(name: str) -> KeyDType:
+    """The dtype of keys called `name`, such as "key<fry>"."""
+    return _KEY_DTYPES[name]
 
 
 def canonicalize_dtype(dtype, allow_extended_dtype=False):
@@ -81,9 +108,7 @@ def _bfloat16():
 def issubdtype(a, b) -> bool:
     """np.issubdtype that also knows bfloat16, narrow and key dtypes."""
     if isinstance(a, KeyDType):
-        return b in (prng_key, extended, np.generic) or (
-            isinstance(b, KeyDType)
-        )
+        return b in (prng_key, extended, np.generic) or a == b
     if isinstance(b, type) and issubclass(b, extended):
         return False
     a = _core.dtype(a)

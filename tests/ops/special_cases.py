@@ -215,19 +215,49 @@ _THREEFRY = [
 # ---- philox and rng_bit_generator
 
 
-def _philox(key, low, high):
-    """Salmon et al. 2011: two 64-bit words, each two of 32, from as many."""
-    mask = np.uint64(0xFFFFFFFF)
-    half = np.uint64(32)
-    k0, k1 = key & mask, key >> half
-    c = [low & mask, low >> half, high & mask, high >> half]
+_MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+def _philox2(k, a, b):
+    """Salmon et al. 2011, in uint64 arithmetic."""
+    k, a, b = (np.asarray(v).astype("u8") for v in (k, a, b))
+    for _ in range(10):
+        p = np.uint64(0xD256D193) * a
+        a, b = (p >> _HALF) ^ b ^ k, p & _MASK
+        k = (k + np.uint64(0x9E3779B9)) & _MASK
+    return a, b
+
+
+def _philox4(k0, k1, *c):
+    """Salmon et al. 2011, in uint64 arithmetic."""
+    k0, k1, *c = (np.asarray(v).astype("u8") for v in (k0, k1, *c))
     for _ in range(10):
         a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
-        c = [(b >> half) ^ c[1] ^ k0, b & mask, (a >> half) ^ c[3] ^ k1]
-        c.append(a & mask)
-        k0 = (k0 + np.uint64(0x9E3779B9)) & mask
-        k1 = (k1 + np.uint64(0xBB67AE85)) & mask
-    return c[0] | c[1] << half, c[2] | c[3] << half
+        c = [(b >> _HALF) ^ c[1] ^ k0, b & _MASK, (a >> _HALF) ^ c[3] ^ k1]
+        c.append(a & _MASK)
+        k0 = (k0 + np.uint64(0x9E3779B9)) & _MASK
+        k1 = (k1 + np.uint64(0xBB67AE85)) & _MASK
+    return tuple(c)
+
+
+def _threefry4(*words):
+    """Salmon et al. 2011, in uint64 arithmetic."""
+    words = [np.asarray(v).astype("u8") for v in words]
+    keys, x = words[:4], words[4:]
+    keys.append(keys[0] ^ keys[1] ^ keys[2] ^ keys[3] ^ np.uint64(0x1BD11BDA))
+    x = [(a + k) & _MASK for a, k in zip(x, keys, strict=False)]
+    table = (10, 26, 11, 21, 13, 27, 23, 5, 6, 20, 17, 11, 25, 10, 18, 20)
+    for r in range(20):
+        pairs = ((0, 1), (2, 3)) if r % 2 == 0 else ((0, 3), (2, 1))
+        for j, (i, k) in enumerate(pairs):
+            by = np.uint64(table[2 * (r % 8) + j])
+            x[i] = (x[i] + x[k]) & _MASK
+            x[k] = x[i] ^ ((x[k] << by | x[k] >> (_HALF - by)) & _MASK)
+        if r % 4 == 3:
+            g = r // 4 + 1
+            x = [(a + keys[(g + i) % 5]) & _MASK for i, a in enumerate(x)]
+            x[3] = (x[3] + np.uint64(g)) & _MASK
+    return tuple(x)
 
 
 def _rng(key):
@@ -235,24 +265,36 @@ def _rng(key):
     k, counter = key.view("u8")
     blocks = counter + np.arange(2, dtype="u8")
     carry = (blocks < counter).astype("u8")
-    words = np.stack(_philox(k, blocks, k + carry), 1).ravel().view("u4")
+    low, high = blocks, k + carry
+    c = _philox4(
+        *(k & _MASK, k >> _HALF),
+        *(low & _MASK, low >> _HALF, high & _MASK, high >> _HALF),
+    )
+    words = np.stack(c, 1).ravel().astype("u4")
     state = np.array([k, counter + np.uint64(2)], "u8").view("u4")
     return state, words[:5]
 
 
-_LONG = Arg((2, 3), 0, 2**63 - 1)
-_PHILOX = [
+_COUNTERS = [
     Case(
-        name="philox4x32",
-        call=lambda *x: lax.philox4x32_p.bind(*x),
-        args=(_LONG,) * 3,
-        reference=_philox,
-        primitive="philox4x32",
-        dtypes=("uint64",),
-        result=lambda t: [t, t],
+        name=name,
+        call=getattr(lax, name + "_p").bind,
+        args=(_WORDS,) * n,
+        reference=reference,
+        primitive=name,
+        dtypes=("uint32",),
+        result=lambda t, n=outs: [t] * n,
         exact=True,
         elementwise=True,
-    ),
+    )
+    for name, reference, n, outs in (
+        ("philox2x32", _philox2, 3, 2),
+        ("philox4x32", _philox4, 6, 4),
+        ("threefry4x32", _threefry4, 8, 4),
+    )
+]
+_PHILOX = [
+    *_COUNTERS,
     # Under vmap the first key makes all bits, as in JAX: not as a loop.
     Case(
         name="rng-bit-generator",

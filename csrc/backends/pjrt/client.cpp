@@ -72,7 +72,12 @@ int element_type(DType t) {
                                      kC64,
                                      kC128,
                                      kU64,
-                                     kPred};
+                                     kPred,
+                                     kC128,
+                                     kU32,
+                                     kU64,
+                                     kC128,
+                                     kC128};
   return types[int(t)];
 }
 

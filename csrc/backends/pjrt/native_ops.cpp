@@ -89,7 +89,7 @@ constexpr NativeOp kTable[] = {
 uint8_t kind_of(DType t) {
   return t == DType::bool_ || t == DType::float0 ? kBool
          : is_signed_int(t)                      ? kSigned
-         : is_unsigned_int(t) || t == DType::key ? kUnsigned
+         : is_unsigned_int(t) || is_key(t)       ? kUnsigned
          : is_float(t)                           ? kFloat
                                                  : kComplex;
 }

@@ -332,7 +332,7 @@ int scatter_kernel(const KernelCall* call) {
   s.itemsize = itemsize(a.dtype);
   s.operand_bytes = num_elements(a.operand_shape) * s.itemsize;
   if (a.combine != Combine::set &&
-      (a.dtype == DType::key || a.dtype == DType::float0))
+      (is_key(a.dtype) || a.dtype == DType::float0))
     return call->rt->fail(call->rt, "[scatter] keys can only be set");
   if (int status = copy_operand(call, s.operand_bytes)) return status;
   // Nothing fits into an operand without elements.

@@ -174,7 +174,7 @@ def _to_numpy(x, dtype=None, copy=None):
         _abstract_conversion(x, "array")
     if isinstance(x.dtype, dtypes.KeyDType):
         raise TypeError(
-            "cotan arrays with dtype key<fry> cannot be converted "
+            f"cotan arrays with dtype {x.dtype} cannot be converted "
             "to NumPy; use cotan.random.key_data(arr)"
         )
     a = _dispatch.to_numpy(x)
@@ -218,6 +218,10 @@ def _contains(x, item):
 def _reduce(x):
     if isinstance(x, Tracer):
         return _rebuild, (_dispatch.to_numpy(x), x.weak_type)
+    if isinstance(x.dtype, dtypes.KeyDType):
+        from cotan import random
+
+        return _rebuild_keys, (np.asarray(random.key_data(x)), x.dtype)
     return _rebuild, (_dispatch.to_numpy(x).copy(), x.weak_type)
 
 
@@ -226,6 +230,12 @@ def _rebuild(data, weak_type):
 
     y = _dispatch.to_array(data)
     return _core.convert(y, y.dtype, weak_type) if weak_type else y
+
+
+def _rebuild_keys(data, dtype):
+    from cotan import random
+
+    return random.wrap_key_data(data, dtype=dtype)
 
 
 def _copied(x):
@@ -458,7 +468,7 @@ def install() -> None:
             "array_namespace": _array_namespace,
             "missing_attribute": _missing_attribute,
             "getitem": _getitem,
-            "key_dtype": lambda: dtypes.key_dtype,
+            "key_dtype": dtypes.key_dtype_of,
             "block_until_ready": _block_until_ready,
             "item": _item,
             "tolist": _tolist,

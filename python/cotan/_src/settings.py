@@ -19,10 +19,20 @@ _FIELDS = {
     "check_tracer_leaks": ("checking_leaks", None),
     "threefry_partitionable": ("threefry_partitionable", None),
     "disable_jit": ("disable_jit", None),
+    "default_prng_impl": (
+        "default_prng_impl",
+        (
+            "threefry2x32",
+            "threefry4x32",
+            "philox2x32",
+            "philox4x32",
+            "rbg",
+            "unsafe_rbg",
+        ),
+    ),
 }
 # Settings that are only remembered.
 _PLAIN = {
-    "default_prng_impl": "threefry2x32",
     "default_matmul_precision": None,
     "platforms": None,
     "traceback_filtering": None,
@@ -62,7 +72,6 @@ _CHOICES = {
         "ANY_F8_ANY_F8_ANY",
         "ANY_F8_ANY_F8_ANY_FAST_ACCUM",
     ),
-    "default_prng_impl": ("threefry2x32", "rbg", "unsafe_rbg"),
     "legacy_prng_key": ("allow", "warn", "error"),
 }
 
@@ -107,6 +116,8 @@ class Config:
             _core.set_config(_FIELDS[key][0], _checked(key, value), False)
         elif key in self._plain:
             self._plain[key] = _checked_plain(key, value)
+            if key == "default_matmul_precision":
+                _core.set_config("matmul_precision", _level(value), False)
         else:
             raise AttributeError(f"Unrecognized config option: {name}")
 
@@ -147,15 +158,36 @@ def _checked_plain(key, value):
 config = Config()
 
 
+@contextlib.contextmanager
+def _core_value(field: str, value):
+    previous = _core.set_config(field, value, True)
+    try:
+        yield
+    finally:
+        _core.restore_config(previous)
+
+
+# Of products, from the names that a user may give.
+_LEVELS = {
+    None: "",
+    "default": "default",
+    "bfloat16": "default",
+    "high": "high",
+    "tensorfloat32": "high",
+    "highest": "highest",
+    "float32": "highest",
+}
+
+
+def _level(precision):
+    return _LEVELS.get(precision, "other")
+
+
 def _context(key: str):
     @contextlib.contextmanager
     def manager(new_val=True):
-        value = _checked(key, new_val)
-        previous = _core.set_config(_FIELDS[key][0], value, True)
-        try:
+        with _core_value(_FIELDS[key][0], _checked(key, new_val)):
             yield
-        finally:
-            _core.restore_config(previous)
 
     manager.__name__ = manager.__qualname__ = key
     manager.__doc__ = f"Sets `{key}` for this thread within a `with` block."
@@ -170,6 +202,7 @@ debug_infs = _context("debug_infs")
 checking_leaks = _context("check_tracer_leaks")
 check_tracer_leaks = checking_leaks
 threefry_partitionable = _context("threefry_partitionable")
+default_prng_impl = _context("default_prng_impl")
 _disable_jit = _context("disable_jit")
 
 
@@ -202,13 +235,21 @@ def _plain_context(key: str, effect: str):
 default_device = _plain_context(
     "default_device", "There is one device: it changes nothing."
 )
-default_matmul_precision = _plain_context(
-    "default_matmul_precision",
-    "Products have the precision of their operands: it changes nothing.",
-)
-default_prng_impl = _plain_context(
-    "default_prng_impl", "Only threefry2x32 is implemented."
-)
+_matmul_precision = _plain_context("default_matmul_precision", "")
+
+
+@contextlib.contextmanager
+def default_matmul_precision(new_val):
+    """Sets the `precision` of products that name none, for this thread within
+    a `with` block. It is for devices that have a choice: on a CPU the products
+    of f32 are exact to f32 either way."""
+    with (
+        _matmul_precision(new_val),
+        _core_value("matmul_precision", _level(new_val)),
+    ):
+        yield
+
+
 log_compiles = _plain_context("log_compiles", "Nothing is logged yet.")
 softmax_custom_jvp = _plain_context(
     "softmax_custom_jvp", "Softmax always has its own derivative."
@@ -232,3 +273,70 @@ no_tracing = _plain_context(
 allow_f16_reductions = _plain_context(
     "allow_f16_reductions", "Reductions of f16 always sum in f32."
 )
+
+
+class UserContext:
+    """A value of the user's that belongs to the key of `jit`'s caches.
+
+    >>> context = cotan.make_user_context("plain")
+    >>> with context("fancy"):
+    ...     context.value
+    'fancy'
+    """
+
+    def __init__(self, default_value):
+        self._default = self._global = default_value
+        self._local = threading.local()
+        _user_contexts.append(self)
+
+    @property
+    def value(self):
+        return getattr(self._local, "value", self._global)
+
+    def get_global(self):
+        return self._global
+
+    def set_global(self, new_value) -> None:
+        """Sets the value of threads that are in no `with` block of it."""
+        self._global = new_value
+        _core.set_config("user_context", _user_number(), False)
+
+    @contextlib.contextmanager
+    def __call__(self, new_value):
+        had = hasattr(self._local, "value")
+        previous = self.value
+        self._local.value = new_value
+        try:
+            with _core_value("user_context", _user_number()):
+                yield
+        finally:
+            if had:
+                self._local.value = previous
+            else:
+                del self._local.value
+
+
+_user_contexts: list[UserContext] = []
+_user_numbers: dict[tuple, int] = {}
+
+
+def _user_number() -> int:
+    """A number for the values that user contexts have in this thread; 0 if
+    they are those that the contexts were made with."""
+    values = tuple(
+        (i, c.value)
+        for i, c in enumerate(_user_contexts)
+        if c.value != c._default
+    )
+    if not values:
+        return 0
+    number = _user_numbers.setdefault(values, len(_user_numbers) + 1)
+    if number >= 2**16:
+        raise RuntimeError("user contexts have had 65,535 different values")
+    return number
+
+
+def make_user_context(default_value=None) -> UserContext:
+    """A context whose values `jit` traces anew for: call it with a (hashable)
+    value for a `with` block, read it as `.value`."""
+    return UserContext(default_value)

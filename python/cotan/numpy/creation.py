@@ -15,7 +15,6 @@ from cotan.dtypes import KeyDType
 from cotan.lax._types import canonical_shape
 
 _operand = _core.np_operand
-_full = _core.np_full
 _to_array = _dispatch.to_array
 
 
@@ -218,6 +217,14 @@ def fromstring(string, dtype=float, count=-1, *, sep):
 # ---- filled
 
 
+def _full(shape, fill, dtype, name):
+    if isinstance(dtype, KeyDType) and not hasattr(fill, "dtype"):
+        # Of keys whose words are all `fill`.
+        shape = (*canonical_shape(shape), dtype.words)
+        return _core.random_wrap(_full(shape, fill, np.uint32, name), dtype)
+    return _core.np_full(shape, fill, dtype, name)
+
+
 def _as_shape(shape):
     if isinstance(shape, (tuple, list)):
         return tuple(operator.index(d) for d in shape)
@@ -279,9 +286,6 @@ def _like(a, name, shape, dtype):
 
 def _full_like(a, fill, dtype, shape, name):
     shape, dtype, weak = _like(a, name, shape, dtype)
-    if isinstance(dtype, KeyDType) and not hasattr(fill, "dtype"):
-        words = _full((*canonical_shape(shape), 2), fill, np.uint32, name)
-        return _core.random_wrap(words)
     y = _full(shape, fill, dtype, name)
     return _core.convert(y, y.dtype, True) if weak else y
 

@@ -7,9 +7,8 @@ import operator
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
+from cotan._src import settings
 from cotan.lax._types import canonical_shape, shape_of
-
-_IMPL = "threefry2x32"
 
 __all__ = [
     "PRNGKey",
@@ -35,12 +34,14 @@ def typed_key(name: str, key, batched: bool = False):
     if is_key(key):
         typed, raw = key, False
     elif isinstance(key, (_dispatch.Array, np.ndarray)):
-        if key.dtype != np.uint32 or not key.ndim or key.shape[-1] != 2:
+        dtype = key_dtype()
+        n = dtype.words
+        if key.dtype != np.uint32 or not key.ndim or key.shape[-1] != n:
             raise TypeError(
-                f"[{name}] a raw key is a uint32[2] array, got "
+                f"[{name}] a raw key is a uint32[{n}] array, got "
                 f"{key.dtype}{list(key.shape)}; make one with random.key(seed)"
             )
-        typed, raw = _core.random_wrap(key), True
+        typed, raw = _core.random_wrap(key, dtype), True
     else:
         raise TypeError(f"unexpected PRNG key type {type(key)}")
     if typed.ndim and not batched:
@@ -59,27 +60,33 @@ def _returned(key, raw):
     return _core.random_unwrap(key) if raw else key
 
 
-def _check_impl(impl):
-    if impl is None or impl == _IMPL or isinstance(impl, dtypes.KeyDType):
-        return
-    if not isinstance(impl, str):
+def key_dtype(impl_spec=None):
+    """The dtype of typed keys: those of the generator `impl_spec`, by name or
+    as a dtype of keys; None is the setting `default_prng_impl`.
+
+    >>> cotan.random.key_dtype("rbg")
+    key<rbg>
+    """
+    if isinstance(impl_spec, dtypes.KeyDType):
+        return impl_spec
+    if impl_spec is None:
+        impl_spec = settings.config.default_prng_impl
+    if not isinstance(impl_spec, str):
         raise TypeError(
-            f"unrecognized type {type(impl)} for specifying PRNG "
+            f"unrecognized type {type(impl_spec)} for specifying PRNG "
             "implementation."
         )
-    if impl in ("rbg", "unsafe_rbg"):
-        raise NotImplementedError(
-            f'[random.key] PRNG implementation "{impl}" is not available; use '
-            f'"{_IMPL}"'
+    if impl_spec not in dtypes.KEY_DTYPES:
+        known = ", ".join(f'"{name}"' for name in dtypes.KEY_DTYPES)
+        raise ValueError(
+            f'unrecognized PRNG implementation "{impl_spec}". Did you mean '
+            f"one of: {known}?"
         )
-    raise ValueError(
-        f'unrecognized PRNG implementation "{impl}". Did you mean one of: '
-        f'"{_IMPL}"?'
-    )
+    return dtypes.KEY_DTYPES[impl_spec]
 
 
 def _seeded(name, seed, impl):
-    _check_impl(impl)
+    dtype = key_dtype(impl)
     if is_key(seed):
         raise TypeError(
             f"{name} accepts a scalar seed, but was given a PRNG key."
@@ -101,11 +108,16 @@ def _seeded(name, seed, impl):
     seed = _dispatch.to_array(seed)
     if not dtypes.issubdtype(seed.dtype, np.integer):
         raise TypeError(f"PRNG key seed must be an integer; got {seed!r}")
-    return _core.random_seed(seed)
+    return _core.random_seed(seed, dtype)
 
 
 def key(seed, *, impl=None, dtype=None):
-    """A typed key (dtype key<fry>, shape ()) from an integer seed.
+    """A typed key (shape ()) from an integer seed.
+
+    impl or dtype: its generator, a name or a dtype of keys: "threefry2x32"
+    (key<fry>), "threefry4x32", "philox2x32", "philox4x32", "rbg" (XLA's
+    RngBitGenerator, whose bits are those of JAX on CPUs) or "unsafe_rbg"; by
+    default what the setting `default_prng_impl` says.
 
     >>> cotan.random.uniform(cotan.random.key(0))
     Array(0.9476..., dtype=float32)
@@ -121,36 +133,32 @@ def key(seed, *, impl=None, dtype=None):
 
 
 def PRNGKey(seed, *, impl=None):
-    """A raw key, uint32[2], from an integer seed; prefer `key`."""
+    """A raw key, uint32[2] (or as many words as the generator has), from an
+    integer seed; prefer `key`. Functions take it for a key of the setting
+    `default_prng_impl`."""
     return _core.random_unwrap(_seeded("PRNGKey", seed, impl))
 
 
-def key_dtype(impl_spec=None):
-    """The dtype of typed keys."""
-    _check_impl(impl_spec)
-    return dtypes.key_dtype
-
-
 def key_data(keys):
-    """The words of typed keys: uint32[..., 2]."""
+    """The words of typed keys: uint32[..., 2] for threefry2x32."""
     return _core.random_unwrap(typed_key("key_data", keys, batched=True)[0])
 
 
 def wrap_key_data(key_bits_array, *, impl=None, dtype=None):
-    """Typed keys from their words, uint32[..., 2]."""
+    """Typed keys from their words, uint32[..., 2] for threefry2x32."""
     if impl is not None and dtype is not None:
         raise ValueError(
             "Cannot specify both `impl` and `dtype` arguments to "
             "cotan.random.wrap_key_data"
         )
-    _check_impl(impl if dtype is None else dtype)
-    return _core.random_wrap(key_bits_array)
+    return _core.random_wrap(
+        key_bits_array, key_dtype(impl if dtype is None else dtype)
+    )
 
 
 def key_impl(keys) -> str:
     """The name of the keys' generator."""
-    typed_key("key_impl", keys, batched=True)
-    return _IMPL
+    return typed_key("key_impl", keys, batched=True)[0].dtype.impl
 
 
 def split(key, num: int | tuple[int, ...] = 2):
