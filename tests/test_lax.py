@@ -348,9 +348,9 @@ def test_gradients_match_jax(name):
             r"\[reduce\] operands need equal shapes",
         ),
         (
-            lambda: lax.create_token(),
-            NotImplementedError,
-            r"\[create_token\] this is not available yet",
+            lambda: lax.after_all(1.0),
+            TypeError,
+            "Arguments to after_all must be tokens",
         ),
         (lambda: lax.linalg.qr(1.0), TypeError, "rank at least 2"),
         (
@@ -393,3 +393,34 @@ def test_every_function_of_jax_is_here():
     }
     # Cross-device sends and markers of XLA's own compiler.
     assert missing <= {"dce_sink", "precv", "psend", "stage"}
+
+
+def test_tokens():
+    token = lax.create_token()
+    assert token.shape == (0,) and token.dtype == bool
+
+    @cotan.jit
+    def f(token, x):
+        other = lax.create_token()
+        return lax.after_all(token, other), 2 * x
+
+    out, y = f(token, 3.0)
+    assert out.shape == (0,) and y == 6.0
+    assert lax.after_all().shape == (0,)
+    j = cotan.make_jaxpr(lambda: lax.after_all(lax.create_token()))()
+    assert "optimization_barrier" in str(j)
+    slope = cotan.grad(lambda x: f(lax.create_token(), x)[1])(1.0)
+    assert slope == 2.0
+
+
+def test_rng_uniform():
+    f = cotan.jit(lambda: lax.rng_uniform(-1.0, 3.0, (1000,)))
+    x, y = np.asarray(f()), np.asarray(f())
+    assert x.dtype == np.float32 and (x >= -1).all() and (x < 3).all()
+    assert abs(x.mean() - 1) < 0.3 and not np.array_equal(x, y)
+    i = np.asarray(lax.rng_uniform(np.int32(2), np.int32(5), (200,)))
+    assert i.dtype == np.int32 and set(i) == {2, 3, 4}
+    with pytest.raises(ValueError, match="identical dtypes"):
+        lax.rng_uniform(1, 2.0, (3,))
+    with pytest.raises(ValueError, match="must be scalars"):
+        lax.rng_uniform(np.zeros(2), np.ones(2), (3,))

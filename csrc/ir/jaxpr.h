@@ -53,6 +53,7 @@ enum Effects : uint32_t {
   kPure = 0,
   kOrderedEffect = 1,    // callbacks in program order
   kUnorderedEffect = 2,  // kept by dce
+  kIoEffect = 4,         // happens exactly as often as the program says
 };
 
 struct Jaxpr : RefCounted {

@@ -340,6 +340,28 @@ struct Builder {
     ++result_axis;
   }
 
+  // As a part of the window, or one index vector per element.
+  void add_window(const IndexItem& item) {
+    Value start = lax::convert(item.array, index_dtype);
+    int64_t n = item.stop;
+    if (item.step == 1) {
+      add_column({start, {}, {}, 0}, axis);
+      w.window.push_back(n);
+      w.offset_dims.push_back(out_axis);
+    } else {
+      Value step = scalar_value(Literal::from_int(index_dtype, item.step));
+      Value at = lax::mul(lax::iota(index_dtype, {n}, 0), step);
+      add_column({lax::add(at, start), {}, {n}, 0}, axis);
+      batch.push_back(n);
+      w.collapsed.push_back(axis);
+      w.window.push_back(1);
+    }
+    w.result.push_back(n);
+    ++axis;
+    ++out_axis;
+    ++result_axis;
+  }
+
   // All columns side by side: [batch..., columns].
   void build_indices() {
     Shape shape = batch;
@@ -443,6 +465,8 @@ WindowIndex window_index(const ResolvedIndex& r, bool wrap_negative) {
       b.w.result.push_back(1);
     } else if (item.kind == Kind::slice) {
       b.add_slice(item);
+    } else if (item.kind == Kind::window) {
+      b.add_window(item);
     } else {
       b.add_integer(item);
     }

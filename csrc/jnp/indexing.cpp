@@ -63,23 +63,38 @@ Value read_box(const Value& x, StaticIndex s) {
 std::optional<Value> read_dynamic(const Value& x,
                                   std::span<const IndexItem> index) {
   for (const IndexItem& i : index)
-    if (i.kind > Kind::array || (i.kind == Kind::array && i.array.rank() > 0) ||
-        (i.kind == Kind::slice && std::abs(i.step) != 1))
+    if ((i.kind > Kind::array && i.kind != Kind::window) ||
+        (i.kind == Kind::array && i.array.rank() > 0) ||
+        (i.kind == Kind::slice && std::abs(i.step) != 1) ||
+        (i.kind == Kind::window && i.step != 1))
       return std::nullopt;
   Index fixed(index);
-  for (IndexItem& i : fixed)
+  for (IndexItem& i : fixed) {
     if (i.kind == Kind::array) {
       i.kind = Kind::integer;
       i.start = 0;
+    } else if (i.kind == Kind::window) {
+      i.kind = Kind::slice;
+      i.has_stop = true;
     }
+  }
   StaticIndex s = *static_index(x.shape(), fixed, true);
-  // Run-time scalars, in the order of the squeezed axes.
+  // Run-time scalars, by axis.
   std::vector<const Value*> run_time(s.start.size(), nullptr);
-  size_t k = 0;
+  size_t axis = 0, left = s.start.size();  // that items from here on index
+  for (const IndexItem& i : index)
+    left -= i.kind != Kind::newaxis && i.kind != Kind::ellipsis;
   for (const IndexItem& i : index) {
-    if (i.kind != Kind::array && i.kind != Kind::integer) continue;
-    if (i.kind == Kind::array) run_time[size_t(s.squeezed[k])] = &i.array;
-    ++k;
+    if (i.kind == Kind::newaxis) continue;
+    if (i.kind == Kind::ellipsis) {
+      axis += left;
+      continue;
+    }
+    if (i.array) run_time[axis] = &i.array;
+    if (i.kind == Kind::window && i.stop > x.shape()[axis])
+      throw_type("a window of ", i.stop, " elements does not fit into axis ",
+                 axis, " with size ", x.shape()[axis]);
+    ++axis;
   }
   std::vector<Value> starts;
   Dims sizes;

@@ -22,6 +22,7 @@ struct IndexItem {
     array,   // of integers, any rank; may be a tracer
     mask,    // of bools, concrete
     scalar,  // True or False: an axis of extent 1 or 0
+    window,  // `stop` elements from `array`, a (run-time) scalar
   };
   Kind kind = Kind::slice;
   bool has_start = false, has_stop = false;  // of a slice

@@ -53,6 +53,7 @@ Avals callback_type(const TypeArgs& a) {
 uint32_t callback_effects(const Params& p) {
   return P(p).ordered ? kOrderedEffect : kUnorderedEffect;
 }
+uint32_t io_effects(const Params& p) { return callback_effects(p) | kIoEffect; }
 
 // One call per element, in order: a scan.
 Batched one_by_one(const BatchArgs& a) {
@@ -128,6 +129,9 @@ constinit const Primitive pure_callback_p = {
           "`cotan.custom_jvp` to use callbacks while taking "
           "gradients.");
     },
+    .transpose = [](const TransposeArgs&) -> Values {
+      throw_value("Pure callbacks do not support transpose.");
+    },
     .batch = pure_batch,
     .impl = callback_impl,
 };
@@ -145,9 +149,12 @@ constinit const Primitive io_callback_p = {
           "`cotan.custom_jvp` to use callbacks while taking "
           "gradients.");
     },
+    .transpose = [](const TransposeArgs&) -> Values {
+      throw_value("IO callbacks do not support transpose.");
+    },
     .batch = io_batch,
     .impl = callback_impl,
-    .effects = callback_effects,
+    .effects = io_effects,
 };
 COTAN_REGISTER(io_callback_p);
 

@@ -269,6 +269,10 @@ Batched select_branches(const BatchArgs& a) {
   std::vector<bool> all_in(x.size() - 1, true), all_out(n, true);
   std::vector<Values> outs;
   for (size_t b = 0; b < branches.size(); ++b) {
+    if (branches[b]->effects & kIoEffect)
+      throw_not_implemented(
+          "[vmap] IO effect not supported in vmap-of-cond: an io_callback in a "
+          "branch, and the predicate is batched");
     if (branches[b]->effects & kOrderedEffect)
       throw_not_implemented(
           "[vmap] ordered effects in a cond whose predicate "

@@ -257,6 +257,11 @@ Batched while_batch(const BatchArgs& a) {
     if (!grown) break;
   }
   if (cond.batched_out[0]) {
+    if ((p.cond->effects | p.body->effects) & kIoEffect)
+      throw_not_implemented(
+          "[vmap] IO effect not supported in while_loop with batched "
+          "predicate: an io_callback would also be called for elements that "
+          "are done");
     if (p.cond->effects & kOrderedEffect || p.body->effects & kOrderedEffect)
       throw_not_implemented(
           "[vmap] ordered effects in a while loop whose "

@@ -133,6 +133,36 @@ Value array_of_sequence(PyObject* x) {
   return v;
 }
 
+int64_t integer_of(PyObject* x) {
+  PyObject* i = PyNumber_Index(x);
+  if (!i) throw PythonError();
+  int64_t out = saturated(i);
+  Py_DECREF(i);
+  return out;
+}
+
+// cotan.ds(start, size, stride); false for anything else.
+bool parse_window(PyObject* x, IndexItem* item) {
+  static PyObject* type = nullptr;
+  if (!type) {
+    PyObject* module = PyImport_ImportModule("cotan._src.indexing");
+    if (module) type = PyObject_GetAttrString(module, "Slice");
+    Py_XDECREF(module);
+    if (!type) throw PythonError();
+  }
+  if (Py_TYPE(x) != reinterpret_cast<PyTypeObject*>(type)) return false;
+  pybind11::handle window(x);
+  pybind11::object start = window.attr("start");
+  item->kind = Kind::window;
+  item->array = value_from_python(start.ptr(), "ds", 0);
+  if (item->array.rank() != 0 || !is_int(item->array.dtype()))
+    throw_type("the start of cotan.ds is an integer, got ",
+               short_string(item->array.aval()));
+  item->stop = integer_of(pybind11::object(window.attr("size")).ptr());
+  item->step = integer_of(pybind11::object(window.attr("stride")).ptr());
+  return true;
+}
+
 IndexItem parse_item(PyObject* x, size_t position) {
   IndexItem item;
   if (PyLong_CheckExact(x)) return integer_item(saturated(x));
@@ -152,24 +182,14 @@ IndexItem parse_item(PyObject* x, size_t position) {
   if (is_array_like(x)) {
     Value v = value_from_python(x, "index", -1);
     if (v.rank() == 0 && is_int(v.dtype()) && v->is_concrete() &&
-        PyIndex_Check(x)) {
-      PyObject* i = PyNumber_Index(x);  // np.int64(3), without its 32-bit cast
-      if (!i) throw PythonError();
-      item = integer_item(saturated(i));
-      Py_DECREF(i);
-      return item;
-    }
+        PyIndex_Check(x))
+      return integer_item(integer_of(x));  // np.int64(3), not cast to 32 bits
     return parse_array(std::move(v));
   }
   if (PyList_Check(x) || PyTuple_Check(x))
     return parse_array(array_of_sequence(x));
-  if (PyIndex_Check(x)) {
-    PyObject* i = PyNumber_Index(x);
-    if (!i) throw PythonError();
-    item = integer_item(saturated(i));
-    Py_DECREF(i);
-    return item;
-  }
+  if (PyIndex_Check(x)) return integer_item(integer_of(x));
+  if (parse_window(x, &item)) return item;
   refuse(x);
 }
 

@@ -109,6 +109,7 @@ from cotan._src.environment import (  # noqa: E402
     process_index,
     process_indices,
 )
+from cotan._src.indexing import ds  # noqa: E402
 from cotan._src.jacobians import (  # noqa: E402
     hessian,
     jacfwd,
@@ -196,6 +197,7 @@ __all__ = [
     "enable_checks",
     "enable_custom_prng",
     "enable_x64",
+    "ds",
     "ensure_compile_time_eval",
     "errors",
     "eval_shape",

@@ -44,7 +44,6 @@ _RULES = (
     ("", "device_put_*", _REMOVED),
     ("", "*[rR]ef", _REFS),
     ("", "freeze", _REFS),
-    ("", "ds", _REFS),
     ("", "memory", _DEVICES),
     ("", "lib", _INTERNAL),
     ("", "jax2tf*", "there is no TensorFlow bridge"),

@@ -97,6 +97,12 @@ class ShapeDtypeStruct:
         self.sharding = sharding
         self.weak_type = weak_type
 
+    @classmethod
+    def like(cls, x):
+        """That of an array or scalar."""
+        dtype, shape, weak = leaf_aval(x)
+        return cls(shape, dtype, weak_type=weak)
+
     @property
     def ndim(self):
         return len(self.shape)

@@ -64,7 +64,7 @@ class _FlatCallback:
     def _array(self, x, expected, i):
         dtype, shape, _ = expected
         got = np.asarray(x) if not isinstance(x, _dispatch.Array) else x
-        if np.ndim(x) == 0 and isinstance(x, (bool, int, float, complex)):
+        if type(x) in (bool, int, float, complex):
             got = np.asarray(x, dtype)
         # Under vmap the leading axes are the batch's.
         if tuple(got.shape)[len(got.shape) - len(shape) :] != tuple(shape):
@@ -72,7 +72,8 @@ class _FlatCallback:
                 f"The callback {self.__name__} gave a result of shape "
                 f"{tuple(got.shape)} for output {i}, expected {shape}"
             )
-        if np.dtype(got.dtype) != np.dtype(dtype):
+        # Without x64, Python's and NumPy's 64-bit results become 32-bit ones.
+        if _core.canonical_dtype(got.dtype) != np.dtype(dtype):
             raise RuntimeError(
                 f"The callback {self.__name__} gave a result of dtype "
                 f"{got.dtype} for output {i}, expected {np.dtype(dtype)}"
@@ -166,9 +167,27 @@ def debug_callback(
 ):
     """callback(*args, **kwargs) for its side effects, also from compiled code
     and under every transformation. Without a callback: a function of it."""
-    if callback is None:
-        return functools.partial(
-            debug_callback, ordered=ordered, partitioned=partitioned
+    if callback is not None:
+        return _call_debug(callback, bool(ordered), args, kwargs)
+    _no_more("debug_callback", args, kwargs)
+    return lambda callback, /, *args, **kwargs: _call_debug(
+        callback, bool(ordered), args, kwargs
+    )
+
+
+def _no_more(name, args, kwargs):
+    if args or kwargs:
+        raise TypeError(
+            f"{name} received unexpected arguments in the two-call form: "
+            f"{args=} {kwargs=}"
+        )
+
+
+def _call_debug(callback, ordered, args, kwargs):
+    if not callable(callback):
+        raise TypeError(
+            "first argument to cotan.debug.callback must be callable, but got "
+            f"an object of type {type(callback)}"
         )
     # What is no array is handed to the callback as it is.
     leaves, tree = tree_flatten((args, kwargs))
@@ -184,8 +203,7 @@ def debug_callback(
 
     call.__name__ = getattr(callback, "__name__", repr(callback))
     values = [x for x, d in zip(leaves, dynamic, strict=True) if d]
-    _call(_DEBUG, call, None, bool(ordered), None, tuple(values), {})
-    return None
+    _call(_DEBUG, call, None, ordered, None, tuple(values), {})
 
 
 class _CheckedFormatter(string.Formatter):
@@ -226,25 +244,22 @@ def debug_print(
     >>> cotan.jit(lambda x: cotan.debug.print("x = {}", x))(1)
     x = 1
     """
-    if fmt is None:
-        return functools.partial(
-            debug_print,
-            ordered=ordered,
-            partitioned=partitioned,
-            skip_format_check=skip_format_check,
-        )
+    if fmt is not None:
+        return _print_later(fmt, ordered, skip_format_check, args, kwargs)
+    _no_more("debug_print", args, kwargs)
+    return lambda fmt, /, *args, **kwargs: _print_later(
+        fmt, ordered, skip_format_check, args, kwargs
+    )
+
+
+def _print_later(fmt, ordered, skip_format_check, args, kwargs):
     if not skip_format_check:
         _formatter.format(
             fmt, *tree_map(_stand_in, args), **tree_map(_stand_in, kwargs)
         )
-    debug_callback(
-        functools.partial(_print, fmt),
-        *args,
-        ordered=ordered,
-        partitioned=partitioned,
-        **kwargs,
-    )
-    return None
+    options = np.get_printoptions()
+    print_ = functools.partial(_print, fmt, options)
+    _call_debug(print_, bool(ordered), args, kwargs)
 
 
 class _Stand(str):
@@ -264,9 +279,7 @@ def _stand_in(_):
     return _Stand()
 
 
-def _print(fmt, *args, **kwargs):
-    def shown(x):
-        return np.asarray(x) if isinstance(x, _dispatch.Array) else x
-
-    text = fmt.format(*tree_map(shown, args), **tree_map(shown, kwargs))
+def _print(fmt, options, *args, **kwargs):
+    with np.printoptions(**options):
+        text = fmt.format(*args, **kwargs)
     sys.stdout.write(text + "\n")

@@ -2,13 +2,71 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
+
 import numpy as np
 
-from cotan import _core
+from cotan import _core, _dispatch, tree_util
 
 # x[index]: static ints and slices, integer and boolean arrays, None, `...`.
 # Reading outside the array gives its nearest element.
 getitem = _core.getitem
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """`size` elements from `start`, which may be a traced integer; see `ds`."""
+
+    start: object
+    size: int
+    stride: int = 1
+
+    def __post_init__(self):
+        if self.stride < 0:
+            raise ValueError("`stride` must be >= 0.")
+
+
+def _flatten_slice(x):
+    if isinstance(x.start, _dispatch.Tracer):
+        return (x.start,), (None, x.size, x.stride)
+    return (), (x.start, x.size, x.stride)
+
+
+def _unflatten_slice(fixed, children):
+    start, size, stride = fixed
+    return Slice(children[0] if children else start, size, stride)
+
+
+tree_util.register_pytree_node(Slice, _flatten_slice, _unflatten_slice)
+
+
+def ds(start, size=None, stride=None):
+    """An index like `start : start + size * stride : stride` whose start may
+    be traced: the result has a static shape.
+
+    ds(None) is `:`, ds(n) is `:n`. Reading clamps a window that reaches
+    outside of the array; writing drops it.
+
+    >>> f = cotan.jit(lambda x, i: x[cotan.ds(i, 2)])
+    >>> f(cotan.numpy.arange(10), 4)
+    Array([4, 5], dtype=int32)
+    """
+    if start is None:
+        return slice(None)
+    stride = 1 if stride is None else stride
+    if not isinstance(stride, int):
+        raise ValueError("Non-static stride in `dslice`")
+    if size is None:
+        start, size = 0, start
+    if isinstance(size, _dispatch.Tracer):
+        raise TypeError(
+            f"the size of cotan.ds is a shape and must be static, got {size!r}"
+        )
+    size = operator.index(size)
+    if size < 0:
+        raise ValueError(f"the size of cotan.ds must not be negative: {size}")
+    return Slice(start, size, stride)
 
 
 class At:
@@ -38,7 +96,7 @@ def _occurrences(index) -> int:
         for i in parts
         if i is not None
         and i is not Ellipsis
-        and not isinstance(i, slice)
+        and not isinstance(i, (slice, Slice))
         and not (hasattr(i, "dtype") and i.dtype == bool)
     ]
     return int(np.prod(np.broadcast_shapes(*shapes), dtype=int))

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 _GROUPS = {
     "collectives of ragged arrays are": ("ragged_all_to_all",),
-    "this is": (
-        "after_all",
-        "create_token",
-        "rng_uniform",
-    ),
 }
 
 

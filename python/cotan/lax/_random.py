@@ -6,9 +6,11 @@ from __future__ import annotations
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes
+from cotan._src import callbacks
+from cotan._src.avals import ShapeDtypeStruct
 from cotan.lax._types import RandomAlgorithm, canonical_shape, user_dtype
 
-__all__ = ["rng_bit_generator"]
+__all__ = ["rng_bit_generator", "rng_uniform"]
 
 
 def rng_bit_generator(
@@ -36,3 +38,33 @@ def rng_bit_generator(
             int(RandomAlgorithm(algorithm)),
         )
     )
+
+
+def rng_uniform(a, b, shape):
+    """Other numbers in [a, b) at each execution, from the system's entropy:
+    not a function of its arguments. Use `cotan.random`.
+
+    a, b: scalars of one dtype, real or integer.
+    """
+    (dtype, shape_a, _), (dtype_b, shape_b, _) = map(_dispatch.aval_of, (a, b))
+    if dtype != dtype_b:
+        raise ValueError(
+            "Arguments to rng_uniform must have identical dtypes, got "
+            f"{dtype} and {dtype_b}."
+        )
+    if shape_a or shape_b:
+        raise ValueError(
+            "Arguments to rng_uniform must be scalars; got shapes "
+            f"{shape_a} and {shape_b}."
+        )
+    shape = canonical_shape(shape)
+
+    def draw(a, b):
+        generator = np.random.default_rng()
+        if dtypes.issubdtype(dtype, np.integer):
+            return generator.integers(int(a), int(b), shape, dtype)
+        a, b = float(a), float(b)
+        x = (a + (b - a) * generator.random(shape)).astype(dtype)
+        return np.where(x < b, x, np.asarray(a, dtype))  # rounded up to b
+
+    return callbacks.io_callback(draw, ShapeDtypeStruct(shape, dtype), a, b)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from cotan import _core, _dispatch, tree_util
 from cotan.lax._types import canonical_axis
 
 __all__ = [
+    "after_all",
+    "create_token",
     "associative_scan",
     "optimization_barrier",
     "with_sharding_constraint",
@@ -106,6 +110,29 @@ def optimization_barrier(operand, /):
     leaves, tree = tree_util.tree_flatten(operand)
     out = _dispatch.barrier_flat([_dispatch.to_array(x) for x in leaves])
     return tree_util.tree_unflatten(tree, out)
+
+
+def create_token(_=None):
+    """A value that carries nothing but an order: bool[0].
+
+    What depends on it comes after what it depends on. Effects have the order
+    of the program without tokens; these are for code that passes them along.
+    """
+    return _core.np_full((0,), False, bool, "create_token")
+
+
+def after_all(*operands):
+    """One token that comes after all of these."""
+    for x in operands:
+        aval = _dispatch.aval_of(x)
+        if aval[:2] != (np.dtype(bool), (0,)):
+            raise TypeError(
+                "Arguments to after_all must be tokens, as create_token makes "
+                f"them; got {aval[0].name}{list(aval[1])}"
+            )
+    if not operands:
+        return create_token()
+    return optimization_barrier(tuple(operands))[0]
 
 
 def with_sharding_constraint(x, shardings):
