@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/error.h"
 
@@ -57,19 +58,18 @@ void append_number(std::string& out, int64_t v) {
                                           static_cast<long long>(v))));
 }
 
-// Short decimals where they are exact, the bits elsewhere: MLIR reads neither
-// "inf" nor "1e5".
+// As MLIR writes it: seven digits where they are exact in this dtype, else the
+// bits.
 void append_float(std::string& out, const Literal& lit) {
   double v = lit.to_double();
-  double scaled = v * 1024;
-  bool simple = std::fabs(v) < 1e6 && scaled == std::trunc(scaled) &&
-                !(v == 0 && std::signbit(v));
   char buffer[48];
-  if (simple) {
-    int n = std::snprintf(buffer, sizeof buffer, "%.10f", v);
-    while (buffer[n - 1] == '0' && buffer[n - 2] != '.') --n;
-    out.append(buffer, size_t(n));
-    return;
+  if (std::isfinite(v)) {
+    std::snprintf(buffer, sizeof buffer, "%.6e", v);
+    double read = std::strtod(buffer, nullptr);
+    if (Literal::from_double(lit.dtype, read) == lit) {
+      out += buffer;
+      return;
+    }
   }
   int64_t size = itemsize(lit.dtype);
   uint64_t bits = 0;

@@ -272,7 +272,7 @@ def test_constants_of_a_region_are_written_once():
         return v
 
     text = text_of(lambda x: lax.fori_loop(0, 9, step, x), X)
-    assert text.count("dense<1.5>") == 1
+    assert text.count("dense<1.500000e+00>") == 1
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ def test_golden():
     assert text == (
         "module @jit__lambda_ {\n"
         "  func.func public @main(%arg0: tensor<2x3xf32>)"
-        " -> (tensor<2xf32>) {\n"
+        " -> tensor<2xf32> {\n"
         "    %0 = stablehlo.sine %arg0 : tensor<2x3xf32>\n"
-        "    %1 = stablehlo.constant dense<2.0> : tensor<f32>\n"
+        "    %1 = stablehlo.constant dense<2.000000e+00> : tensor<f32>\n"
         '    %2 = "stablehlo.broadcast_in_dim"(%1) <{broadcast_dimensions = '
         "array<i64>}> : (tensor<f32>) -> tensor<2x3xf32>\n"
         "    %3 = stablehlo.multiply %0, %2 : tensor<2x3xf32>\n"
-        "    %4 = stablehlo.constant dense<0.0> : tensor<f32>\n"
+        "    %4 = stablehlo.constant dense<0.000000e+00> : tensor<f32>\n"
         '    %5 = "stablehlo.reduce"(%3, %4) <{dimensions = '
         "array<i64: 1>}> ({\n"
         "    ^bb0(%arg1: tensor<f32>, %arg2: tensor<f32>):\n"

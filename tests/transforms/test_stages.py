@@ -58,12 +58,29 @@ def test_closed_over_arrays_are_no_arguments():
 
 def test_texts_and_analyses():
     lowered = cotan.jit(cnp.sin).lower(X)
-    assert "stablehlo.sine" in lowered.compiler_ir()
-    assert "sin" in lowered.compiler_ir("jaxpr")
+    for text in (lowered.as_text(), lowered.as_text("stablehlo")):
+        assert text == lowered.compiler_ir()
+        assert "@main(%arg0: tensor<3xf32>) -> tensor<3xf32> {" in text
+        assert "stablehlo.sine %arg0 : tensor<3xf32>" in text
+    jaxpr = lowered.as_text("jaxpr")
+    assert (
+        jaxpr
+        == lowered.compiler_ir("jaxpr")
+        == str(cotan.jit(cnp.sin).trace(X).jaxpr)
+    )
+    with pytest.raises(NotImplementedError, match="source locations"):
+        lowered.as_text(debug_info=True)
     with pytest.raises(NotImplementedError, match="dialect 'mhlo'"):
         lowered.compiler_ir("mhlo")
     assert isinstance(lowered.cost_analysis(), dict)
     assert isinstance(lowered.compile().memory_analysis(), dict)
+
+
+def test_text_of_what_stablehlo_has_no_words_for():
+    f = cotan.jit(lambda x: cotan.debug.callback(print, x))
+    with pytest.raises(NotImplementedError, match=r"\[debug_callback\]"):
+        f.lower(X).as_text()
+    assert "debug_callback" in f.lower(X).as_text("jaxpr")
 
 
 def test_effects_are_over_when_a_call_returns():

@@ -308,12 +308,14 @@ std::string symbol(std::string name) {
 }
 
 void append_results(std::string& out, std::span<const Aval> types) {
-  out += " -> (";
+  if (!types.empty()) out += " -> ";
+  if (types.size() > 1) out += '(';
   for (size_t i = 0; i < types.size(); ++i) {
     if (i) out += ", ";
     append_hlo_type(out, types[i]);
   }
-  out += ") {\n";
+  if (types.size() > 1) out += ')';
+  out += " {\n";
 }
 
 std::string ModuleWriter::function_of(const JaxprRef& j,

@@ -124,11 +124,18 @@ class _Stage:
 class Lowered(_Stage):
     """A traced function on its way to a backend."""
 
-    def as_text(self, dialect: str | None = None) -> str:
-        """The program as text: in the dialect "jaxpr" or "stablehlo"."""
-        if dialect in (None, "jaxpr"):
+    def as_text(
+        self, dialect: str | None = None, *, debug_info: bool = False
+    ) -> str:
+        """The program as text: StableHLO, or the jaxpr ("jaxpr")."""
+        if debug_info:
+            raise NotImplementedError(
+                "[lower] as_text: debug_info=True is not available, the text "
+                "has no source locations"
+            )
+        if dialect == "jaxpr":
             return str(self._traced.jaxpr)
-        if dialect == "stablehlo":
+        if dialect in (None, "stablehlo"):
             from cotan import _core
 
             return _core.program_stablehlo(self._traced._handle.capsule())
@@ -138,8 +145,8 @@ class Lowered(_Stage):
         )
 
     def compiler_ir(self, dialect: str | None = None) -> Any:
-        """As `as_text`; of the dialect "stablehlo" if none is named."""
-        return self.as_text(dialect or "stablehlo")
+        """As `as_text`."""
+        return self.as_text(dialect)
 
     def cost_analysis(self) -> dict:
         """What the compiler says the program costs, or {}."""
