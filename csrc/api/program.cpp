@@ -46,11 +46,12 @@ bool is_long_running(const Jaxpr& j) {
 }  // namespace
 
 JitProgram::JitProgram(TracedGraph graph, std::vector<bool> donated,
-                       std::string name, Device* device)
+                       std::string name, Device* device, bool inlined)
     : graph_(std::move(graph)),
       donated_(std::move(donated)),
       name_(std::move(name)),
-      device_(device) {}
+      device_(device),
+      inlined_(inlined) {}
 
 std::vector<bool> JitProgram::all_donated() const {
   std::vector<bool> donated(graph_.consts.size(), false);
@@ -195,6 +196,7 @@ Values JitProgram::apply(std::span<const Value> args) {
   if (concrete) return run(args);
   Values x = graph_.consts;
   x.append(args.begin(), args.end());
+  if (inlined_) return eval_jaxpr(*graph_.jaxpr, x);
   return lax::call(graph_.jaxpr, x, name_);
 }
 

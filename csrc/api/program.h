@@ -21,9 +21,10 @@ CompileStats& compile_counters();
 class JitProgram : public RefCounted {
  public:
   // donated[i]: argument i (not counting constants) may be overwritten.
-  // device: where it runs; null: where its arguments are.
+  // device: where it runs; null: where its arguments are. inlined: other
+  // traces record its equations, not a call.
   JitProgram(TracedGraph graph, std::vector<bool> donated, std::string name,
-             Device* device = nullptr);
+             Device* device = nullptr, bool inlined = false);
 
   const Jaxpr& jaxpr() const { return *graph_.jaxpr; }
   const TracedGraph& graph() const { return graph_; }
@@ -57,6 +58,7 @@ class JitProgram : public RefCounted {
   std::vector<bool> donated_;
   std::string name_;
   Device* device_;
+  bool inlined_;
   std::unique_ptr<Placed> placed_;  // a list that grows in front, under mutex_
   // The list for readers. They take no lock: whoever compiles holds mutex_ and
   // may wait for a lock of the caller's (Python's) to describe an equation.

@@ -85,6 +85,13 @@ struct ThreadConfig {
 void bind_settings(py::module_& m) {
   m.def("get_config",
         [](const std::string& name) { return get_field(config(), name); });
+  // The process's, not that of an active context manager.
+  m.def("get_global_config", [](const std::string& name) {
+    const Config* mine = set_thread_config(nullptr);
+    py::object value = get_field(config(), name);
+    set_thread_config(mine);
+    return value;
+  });
   py::class_<ThreadConfig>(m, "_ThreadConfig");
   m.def("set_config",
         [](const std::string& name, const py::object& value,

@@ -90,6 +90,12 @@ void bind_transfers(py::module_& m) {
   m.def("set_default_device", [](const py::object& d) {
     set_default_device(d.is_none() ? nullptr : py::cast<Device*>(d));
   });
+  m.def("set_thread_device", [](const py::object& d) -> py::object {
+    Device* before =
+        set_thread_device(d.is_none() ? nullptr : py::cast<Device*>(d));
+    if (!before) return py::none();
+    return device_object(before);
+  });
   m.def("get_default_device", [] { return device_object(default_device()); });
   m.def("device_address",
         [](Device* d) { return reinterpret_cast<uintptr_t>(d); });

@@ -151,9 +151,10 @@ JitEntry* jit_add(JitCache& cache, const Signature& s, uint64_t tree_hash,
                   const Ref<JitProgram>& program);
 inline Ref<JitProgram> make_program(const TracedGraph& g,
                                     const std::vector<bool>& donated,
-                                    const std::string& name, uintptr_t device) {
+                                    const std::string& name, uintptr_t device,
+                                    bool inlined) {
   return make_ref<JitProgram>(g, donated, name,
-                              reinterpret_cast<Device*>(device));
+                              reinterpret_cast<Device*>(device), inlined);
 }
 // Runs an entry on a call's arguments: the output, or with `leaves` its
 // leaves as new references.

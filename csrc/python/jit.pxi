@@ -44,7 +44,7 @@ cdef extern from "python/hot.h" namespace "cotan::python":
                       PyObject* static_key, PyObject* out_tree,
                       const ProgramRef&)
     ProgramRef make_program(const TracedGraph&, const vector[cbool]&,
-                            const string&, uintptr_t)
+                            const string&, uintptr_t, cbool)
     PyObject* run_single(ProgramObj*, const CallFrame&) \
         except +translate_exception
     void run_leaves(ProgramObj*, const CallFrame&, vector[PyObject*]&) \
@@ -219,7 +219,8 @@ cdef JitEntry* trace_entry(JittedFunction self, FlatTree* flat,
     for d in state.donated(<Py_ssize_t>avals.size()):
         donated.push_back(d)
     cdef ProgramRef program = make_program(graph, donated, self.label,
-                                                self.options.device_address)
+                                           self.options.device_address,
+                                           self.options.inline)
     cdef PyObject* key = NULL
     if static_key is not None:
         key = <PyObject*>static_key
@@ -264,7 +265,8 @@ cdef object traced_call(JittedFunction self, tuple args, dict kwargs):
     for d in state.donated(len(leaves)):
         donated.push_back(d)
     h.program = make_program(graph, donated, self.label,
-                                                self.options.device_address)
+                                           self.options.device_address,
+                                           self.options.inline)
     return h, in_tree, state.out_tree
 
 

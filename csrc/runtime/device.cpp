@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -168,13 +169,21 @@ Device* find_device(std::string_view platform, int id) {
               device_names());
 }
 
+namespace {
+thread_local Device* thread_device = nullptr;
+}
+
 Device* default_device() noexcept {
+  if (thread_device) return thread_device;
   Device* d = registry().chosen.load(std::memory_order_acquire);
   return d ? d : cpu_device();
 }
 
 void set_default_device(Device* device) noexcept {
   registry().chosen.store(device, std::memory_order_release);
+}
+Device* set_thread_device(Device* device) noexcept {
+  return std::exchange(thread_device, device);
 }
 
 }  // namespace cotan

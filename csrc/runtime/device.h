@@ -79,5 +79,7 @@ Device* find_device(std::string_view platform, int id = 0);
 // Where computations without placed operands run; the CPU unless set.
 Device* default_device() noexcept;
 void set_default_device(Device* device) noexcept;  // null: the CPU
+// Of this thread; null: that of the process. Returns what was set before.
+Device* set_thread_device(Device* device) noexcept;
 
 }  // namespace cotan

@@ -4,6 +4,7 @@ JAX."""
 import numpy as np
 import pytest
 
+import cotan
 import cotan.numpy as cnp
 
 jax = pytest.importorskip("jax")
@@ -119,3 +120,28 @@ def test_as_jax(expression):
             b.weak_type,
         )
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "jnp.full_like(u, 2**32 - 1)",
+        "jnp.full((2,), 2**32 - 1, 'uint32')",
+        "jnp.full((2,), 2**40, 'float32')",
+        "jnp.full((2,), -(2**31) - 1, 'int32')",
+        "lax.full((2,), 2**32 - 1, 'uint32')",
+        "lax.full_like(u, 2**32 - 1)",
+        "jnp.take(u, np.array([9, 1]), mode='fill', fill_value=2**32 - 1)",
+        "u.at[np.array([9, 1])].get(mode='fill', fill_value=2**32 - 1)",
+        "lax.convert_element_type(2**100, 'float32')",
+    ],
+)
+def test_large_python_integers(expression):
+    def result(api):
+        u = api.numpy.arange(3, dtype="uint32")
+        names = {"jnp": api.numpy, "lax": api.lax, "np": np, "u": u}
+        return np.asarray(eval(expression, names))
+
+    got, want = result(cotan), result(jax)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)

@@ -415,3 +415,60 @@ def test_attributes_of_the_function():
 def test_copy_to_host_async():
     x = {"a": vector(3), "b": 1}
     assert cotan.copy_to_host_async(x) is x
+
+
+def test_inline():
+    @cotan.jit(inline=True)
+    def double(x, *, n=1):
+        return 2 * x + n
+
+    def names(function):
+        jaxpr = cotan.make_jaxpr(function)(cnp.ones(3, "float32")).jaxpr
+        return [e.primitive.name for e in jaxpr.eqns]
+
+    assert names(lambda x: double(x)) == ["mul", "add"]
+    assert names(cotan.jit(double)) == ["jit"]
+    assert names(lambda x: cotan.jit(lambda x: 2 * x)(x)) == ["jit"]
+    slope = cotan.grad(lambda x: cotan.jit(double)(x) + double(x))(3.0)
+    assert slope == 4.0
+    np.testing.assert_array_equal(cotan.vmap(double)(np.arange(3.0)), [1, 3, 5])
+
+
+def test_what_jit_cannot_take():
+    with pytest.raises(TypeError, match="staticmethod arguments are not"):
+        cotan.jit(staticmethod(lambda x: x))
+    for options in ({"no_such": 1}, {"optimization_level": "most"}):
+        with pytest.raises(cotan.errors.JaxRuntimeError, match="compile opti"):
+            cotan.jit(lambda x: x, compiler_options=options)
+        with pytest.raises(cotan.errors.JaxRuntimeError, match="compile opti"):
+            cotan.jit(lambda x: x).lower(1.0).compile(options)
+    f = cotan.jit(lambda x: x, compiler_options={"xla_cpu_enable_x": True})
+    assert f(2.0) == 2.0
+
+
+def test_compiled_programs_take_their_types_only():
+    x = cnp.ones(3, "float32")
+    f = cotan.jit(lambda x, y: x + y["a"][0])
+    compiled = (
+        f.trace(x, {"a": [x]}).lower(lowering_platforms=("cpu",)).compile()
+    )
+    np.testing.assert_array_equal(compiled(x, {"a": [x]}), [2, 2, 2])
+    with pytest.raises(TypeError) as caught:
+        compiled(x.astype("int32"), {"a": [x[:2]]})
+    assert str(caught.value).splitlines()[1:] == [
+        "Argument 'x' compiled with float32[3] and called with int32[3]",
+        "Argument 'y['a'][0]' compiled with float32[3] and called with "
+        "float32[2]",
+    ]
+    with pytest.raises(TypeError, match="Cannot apply transformations"):
+        cotan.vmap(lambda x: compiled(x, {"a": [x]}))(cnp.ones((2, 3)))
+
+
+def test_device_put_takes_a_tree_of_devices():
+    cpu = cotan.devices("cpu")[0]
+    x = {"a": np.arange(2), "b": (np.arange(3), 1.0)}
+    put = cotan.device_put(x, {"a": cpu, "b": (None, cpu)})
+    assert all(v.devices() == {cpu} for v in cotan.tree_util.tree_leaves(put))
+    assert put["b"][1].dtype == cnp.asarray(1.0).dtype
+    with pytest.raises(ValueError, match=r"(?s)tree prefix.*\(2 found\)"):
+        cotan.device_put(x, {"a": [None], "b": [None, None]})

@@ -39,7 +39,9 @@ def _named(wrapper, fun, prefix):
     functools.update_wrapper(wrapper, fun, updated=())
     name = getattr(fun, "__name__", None)
     if name:
-        wrapper.__name__ = wrapper.__qualname__ = f"{prefix}({name})"
+        wrapper.__name__ = f"{prefix}({name})"
+        long_name = getattr(fun, "__qualname__", name)
+        wrapper.__qualname__ = f"{prefix}({long_name})"
     return wrapper
 
 

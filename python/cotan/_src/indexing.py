@@ -131,6 +131,10 @@ class IndexUpdate:
         wrap_negative_indices=True,
     ):
         """x[index], with a choice of what lies outside."""
+        if type(fill_value) is int:
+            from cotan.lax._types import sized
+
+            fill_value = sized(fill_value, self.array.dtype)
         return _core.get_at(
             self.array,
             self.index,

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from cotan import _dispatch, tree_util
-from cotan._src import avals, settings
+from cotan import _dispatch, errors, tree_util
+from cotan._src import avals, explain, settings
 
 
 class Options:
@@ -25,7 +25,9 @@ class Options:
         "static_argnames",
         "donate_argnums",
         "donate_argnames",
+        "calls",
         "device_address",
+        "inline",
         "signature",
     )
 
@@ -37,7 +39,10 @@ class Options:
         donate_argnums,
         donate_argnames,
         device=None,
+        inline=False,
     ):
+        self.calls = []  # that were traced, for explain_cache_misses
+        self.inline = bool(inline)
         self.device_address = 0 if device is None else _device_address(device)
         try:
             self.signature = inspect.signature(fun)
@@ -189,8 +194,10 @@ def jit(
       device: a device of `cotan.devices(...)` that the program runs on;
         default: where its arguments are, else the default device.
       backend: the same by the platform's name.
-      keep_unused, inline, in_shardings, out_shardings, abstracted_axes,
-        compiler_options: accepted for compatibility.
+      inline: whether the equations of `fun`, not a call of it, become part
+        of what is traced around it.
+      compiler_options: options of XLA, "xla_...", for plugins.
+      keep_unused, in_shardings, out_shardings: accepted for compatibility.
 
     Returns:
       A function with the same signature. It has `lower(*args)`,
@@ -200,7 +207,8 @@ def jit(
     >>> cotan.jit(lambda x: x * x)(cnp.array([1, 2, 3, 4]))
     Array([ 1,  4,  9, 16], dtype=int32)
     """
-    del keep_unused, inline, compiler_options
+    del keep_unused
+    check_compiler_options(compiler_options)
     if device is None and backend is not None:
         from cotan._src import devices
 
@@ -216,6 +224,12 @@ def jit(
             donate_argnums=donate_argnums,
             donate_argnames=donate_argnames,
             device=device,
+            inline=inline,
+        )
+    if isinstance(fun, staticmethod):
+        raise TypeError(
+            f"jit: staticmethod arguments are not supported, got {fun}; put "
+            "@staticmethod above @jit"
         )
     if not callable(fun):
         raise TypeError(f"Expected a callable value, got {fun!r}")
@@ -228,6 +242,7 @@ def jit(
         donate_argnums,
         donate_argnames,
         device,
+        inline,
     )
     name = getattr(fun, "__name__", type(fun).__name__)
     if isinstance(fun, functools.partial):
@@ -246,6 +261,30 @@ def jit(
     f.trace = functools.partial(trace, f)
     f.eval_shape = functools.partial(eval_shape, f)
     return f
+
+
+# Options of JAX that are no flags of XLA.
+_OPTIONS = frozenset(
+    {
+        "exec_time_optimization_effort",
+        "memory_fitting_effort",
+        "optimization_level",
+        "memory_fitting_level",
+    }
+)
+
+
+def check_compiler_options(options) -> None:
+    """Refuses what no compiler has: a misspelt option would have no effect."""
+    for name, value in (options or {}).items():
+        if not isinstance(name, str) or not (
+            name.startswith("xla_") or name in _OPTIONS
+        ):
+            raise errors.JaxRuntimeError(f"No such compile option: {name!r}")
+        if name in _OPTIONS and not isinstance(value, (int, float)):
+            raise errors.JaxRuntimeError(
+                f"The compile option {name!r} is a number, got {value!r}"
+            )
 
 
 class _Static:
@@ -314,7 +353,10 @@ class TracedFunction:
                 args[place] = value
             else:
                 kwargs[place] = value
-        out = self.fun(*args, **kwargs)
+        with explain.Tracing(
+            self.fun, self.options, self.in_tree, self.statics, leaves
+        ):
+            out = self.fun(*args, **kwargs)
         flat, self.out_tree = tree_util.tree_flatten(out)
         flat = [
             avals.output_array(x, self.fun, i, out) for i, x in enumerate(flat)

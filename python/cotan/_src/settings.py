@@ -44,7 +44,7 @@ _PLAIN = {
     "explain_cache_misses": False,
     "debug_key_reuse": False,
     "legacy_prng_key": "allow",
-    "allow_f16_reductions": False,
+    "allow_f16_reductions": True,
     "no_tracing": False,
 }
 _CHOICES = {
@@ -118,8 +118,40 @@ class Config:
             self._plain[key] = _checked_plain(key, value)
             if key == "default_matmul_precision":
                 _core.set_config("matmul_precision", _level(value), False)
+            if key == "default_device":
+                _core.set_default_device(_as_device(value))
         else:
             raise AttributeError(f"Unrecognized config option: {name}")
+
+    def read_global(self, name: str):
+        """The value of threads that are in no `with` block of the setting."""
+        key = _strip(name)
+        if key in _FIELDS:
+            return _core.get_global_config(_FIELDS[key][0])
+        return self._plain[key]
+
+    @contextlib.contextmanager
+    def within(self, name: str, value):
+        """A `with` block in which this thread has the value."""
+        key = _strip(name)
+        if key in _FIELDS:
+            with _core_value(_FIELDS[key][0], _checked(key, value)):
+                yield
+            return
+        had = hasattr(self._local, key)
+        previous = getattr(self._local, key, None)
+        setattr(self._local, key, _checked_plain(key, value))
+        try:
+            if key in _TOLD:
+                with _TOLD[key](value):
+                    yield
+            else:
+                yield
+        finally:
+            if had:
+                setattr(self._local, key, previous)
+            else:
+                delattr(self._local, key)
 
     @property
     def x64_enabled(self) -> bool:
@@ -183,27 +215,82 @@ def _level(precision):
     return _LEVELS.get(precision, "other")
 
 
-def _context(key: str):
-    @contextlib.contextmanager
-    def manager(new_val=True):
-        with _core_value(_FIELDS[key][0], _checked(key, new_val)):
-            yield
+def _as_device(x):
+    from cotan._src import devices
 
-    manager.__name__ = manager.__qualname__ = key
-    manager.__doc__ = f"Sets `{key}` for this thread within a `with` block."
-    return manager
+    return None if x is None else devices.as_device(x)
 
 
-enable_x64 = _context("enable_x64")
-numpy_dtype_promotion = _context("numpy_dtype_promotion")
-numpy_rank_promotion = _context("numpy_rank_promotion")
-debug_nans = _context("debug_nans")
-debug_infs = _context("debug_infs")
-checking_leaks = _context("check_tracer_leaks")
-check_tracer_leaks = checking_leaks
-threefry_partitionable = _context("threefry_partitionable")
-default_prng_impl = _context("default_prng_impl")
-_disable_jit = _context("disable_jit")
+@contextlib.contextmanager
+def _device_of_thread(device):
+    previous = _core.set_thread_device(_as_device(device))
+    try:
+        yield
+    finally:
+        _core.set_thread_device(previous)
+
+
+# Settings that the core is told of: context managers of a value.
+_TOLD = {
+    "default_matmul_precision": lambda value: _core_value(
+        "matmul_precision", _level(value)
+    ),
+    "default_device": _device_of_thread,
+}
+
+
+class State:
+    """A setting as a function that gives a context manager: within the `with`
+    block this thread has the value. `value` is what it has now."""
+
+    def __init__(self, key: str, effect: str):
+        self._key = self.__name__ = self.__qualname__ = key
+        self.__doc__ = (
+            f"Sets `{key}` for this thread within a `with` block. {effect}"
+        )
+
+    @property
+    def name(self) -> str:
+        return "jax_" + self._key
+
+    @property
+    def value(self):
+        return getattr(config, self._key)
+
+    def get_global(self):
+        """The value of threads that are in no `with` block of it."""
+        return config.read_global(self._key)
+
+    def set_global(self, value) -> None:
+        config.update(self._key, value)
+
+    def __call__(self, new_val=True):
+        return config.within(self._key, new_val)
+
+    def __repr__(self):
+        return f"<setting {self._key}>"
+
+
+enable_x64 = State("enable_x64", "Arrays then may have 64-bit dtypes.")
+numpy_dtype_promotion = State(
+    "numpy_dtype_promotion", "strict: dtypes must be equal or weak."
+)
+numpy_rank_promotion = State(
+    "numpy_rank_promotion", "What happens to operands of different ranks."
+)
+debug_nans = State("debug_nans", "A nan in a result is a FloatingPointError.")
+debug_infs = State("debug_infs", "An infinity in a result is one, too.")
+check_tracer_leaks = State(
+    "check_tracer_leaks", "Traced values that outlive their trace are errors."
+)
+checking_leaks = check_tracer_leaks
+threefry_partitionable = State(
+    "threefry_partitionable", "Off: the older layout of threefry's bits."
+)
+default_prng_impl = State(
+    "default_prng_impl", "The generator of keys that name none."
+)
+_disable_jit = State("disable_jit", "")
 
 
 def disable_jit(disable: bool = True):
@@ -211,67 +298,40 @@ def disable_jit(disable: bool = True):
     return _disable_jit(disable)
 
 
-def _plain_context(key: str, effect: str):
-    @contextlib.contextmanager
-    def manager(new_val=True):
-        had = hasattr(config._local, key)
-        previous = getattr(config._local, key, None)
-        setattr(config._local, key, _checked_plain(key, new_val))
-        try:
-            yield
-        finally:
-            if had:
-                setattr(config._local, key, previous)
-            else:
-                delattr(config._local, key)
-
-    manager.__name__ = manager.__qualname__ = key
-    manager.__doc__ = (
-        f"Sets `{key}` for this thread within a `with` block. {effect}"
-    )
-    return manager
-
-
-default_device = _plain_context(
-    "default_device", "There is one device: it changes nothing."
+default_device = State(
+    "default_device", "Where arrays are made and computations run."
 )
-_matmul_precision = _plain_context("default_matmul_precision", "")
-
-
-@contextlib.contextmanager
-def default_matmul_precision(new_val):
-    """Sets the `precision` of products that name none, for this thread within
-    a `with` block. It is for devices that have a choice: on a CPU the products
-    of f32 are exact to f32 either way."""
-    with (
-        _matmul_precision(new_val),
-        _core_value("matmul_precision", _level(new_val)),
-    ):
-        yield
-
-
-log_compiles = _plain_context("log_compiles", "Nothing is logged yet.")
-softmax_custom_jvp = _plain_context(
+default_matmul_precision = State(
+    "default_matmul_precision",
+    "The `precision` of products that name none, for devices that have a "
+    "choice: on a CPU products of f32 are exact to f32 either way.",
+)
+log_compiles = State(
+    "log_compiles", 'What is traced and compiled is logged (logger "cotan").'
+)
+softmax_custom_jvp = State(
     "softmax_custom_jvp", "Softmax always has its own derivative."
 )
-enable_checks = _plain_context("enable_checks", "Checks are always on.")
-enable_custom_prng = _plain_context(
-    "enable_custom_prng", "`random.PRNGKey` gives raw keys either way."
+enable_checks = State("enable_checks", "Checks are always on.")
+enable_custom_prng = State(
+    "enable_custom_prng", "`random.PRNGKey` then gives typed keys."
 )
-explain_cache_misses = _plain_context(
-    "explain_cache_misses", "Nothing is logged yet."
+explain_cache_misses = State(
+    "explain_cache_misses",
+    'Why a jitted function is traced again is logged (logger "cotan").',
 )
-debug_key_reuse = _plain_context(
-    "debug_key_reuse", "Reuse of keys is not detected yet."
+debug_key_reuse = State("debug_key_reuse", "Reuse of keys is not detected yet.")
+legacy_prng_key = State(
+    "legacy_prng_key", "What happens to raw keys: allow, warn or error."
 )
-legacy_prng_key = _plain_context("legacy_prng_key", "Raw keys are allowed.")
-no_tracing = _plain_context(
+no_tracing = State(
     "no_tracing",
     "Jitted functions then run only for signatures that have been traced: a "
     "new one is a RuntimeError.",
 )
-allow_f16_reductions = _plain_context(
-    "allow_f16_reductions", "Reductions of f16 always sum in f32."
+allow_f16_reductions = State(
+    "allow_f16_reductions",
+    "Off: lax.reduce_sum refuses f16 and bf16, whose sums lose digits.",
 )
 
 

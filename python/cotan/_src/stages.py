@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from cotan import tree_util
+from cotan import _dispatch, tree_util
 from cotan._src import avals
-from cotan._src.jit import TracedFunction, split_static
+from cotan._src.jit import (
+    TracedFunction,
+    check_compiler_options,
+    split_static,
+)
 
 CompilerOptions = dict[str, str | bool]
 
@@ -91,7 +95,11 @@ class Traced:
             self.out_tree, [avals.struct(a) for a in self.jaxpr.out_types]
         )
 
-    def lower(self):
+    def lower(self, *, lowering_platforms=None):
+        """The next stage. Its text and program are made on demand, for the
+        device or topology that is asked for then, so that there is nothing to
+        name platforms for."""
+        del lowering_platforms
         return Lowered(self)
 
     def _types(self):
@@ -160,6 +168,7 @@ class Lowered(_Stage):
           topology: of `cotan.aot.topology(...)`: compiles for devices that
             need not be here; the result can be inspected and serialized.
         """
+        check_compiler_options(compiler_options)
         if topology is not None:
             return topology.compile(self, compiler_options)
         self._traced._handle.compile()
@@ -205,6 +214,18 @@ class Compiled(_Stage):
 
         return aot.serialize(self)
 
+    def _argument_names(self, dynamic):
+        """Of every leaf of (args, kwargs), such as "x['a'][0]"."""
+        signature = self._traced._fun.options.signature
+        names = list(signature.parameters) if signature else []
+        out = []
+        for path, _ in tree_util.tree_flatten_with_path(dynamic)[0]:
+            at = path[1].idx if path[0].idx == 0 else path[1].key
+            if isinstance(at, int):
+                at = names[at] if at < len(names) else f"args[{at}]"
+            out.append(f"{at}{tree_util.keystr(path[2:])}")
+        return out
+
     def __call__(self, *args, **kwargs):
         options = self._traced._fun.options
         dynamic, _, _ = split_static(
@@ -217,14 +238,31 @@ class Compiled(_Stage):
                 f"pytree it was called with: expected {self.in_tree}, got "
                 f"{tree}"
             )
-        want = self._traced._handle.jaxpr.in_types
-        for i, (x, a) in enumerate(zip(leaves, want, strict=True)):
-            dtype, shape, _ = avals.leaf_aval(x)
-            if (dtype, shape) != a[:2]:
+        for x in leaves:
+            if isinstance(x, _dispatch.Tracer):
                 raise TypeError(
-                    "Argument types differ from the types for which this "
-                    f"computation was compiled: leaf {i} has {dtype}"
-                    f"{list(shape)}, compiled for {a[0]}{list(a[1])}"
+                    "Cannot apply transformations to a function lowered and "
+                    "compiled for a particular signature. Detected argument "
+                    f"{x!r}"
                 )
+        want = self._traced._handle.jaxpr.in_types
+        got = [avals.leaf_aval(x)[:2] for x in leaves]
+        if any(g != w[:2] for g, w in zip(got, want, strict=True)):
+            names = self._argument_names(dynamic)
+            found = [
+                f"Argument '{name}' compiled with {_type_text(w)} and called "
+                f"with {_type_text(g)}"
+                for name, g, w in zip(names, got, want, strict=True)
+                if g != w[:2]
+            ]
+            raise TypeError(
+                "Argument types differ from the types for which this "
+                "computation was compiled. The mismatches are:\n"
+                + "\n".join(found)
+            )
         out = self._traced._handle.run(leaves)
         return tree_util.tree_unflatten(self.out_tree, out)
+
+
+def _type_text(t):
+    return f"{t[0].name}[{','.join(map(str, t[1]))}]"

@@ -6,19 +6,25 @@ import numpy as np
 
 from cotan import _core, _dispatch, dtypes
 from cotan._src.devices import as_device
-from cotan.tree_util import tree_leaves, tree_map
+from cotan._tree_prefix import broadcast_prefix, prefix_errors
+from cotan.tree_util import (
+    tree_flatten,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 
 
 def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
     """Arrays on a device, from arrays, NumPy arrays and scalars in a tree.
 
     What is put on a device stays there, and so does what is computed from it;
-    without a device arrays go to the default one.
+    without a device arrays go to the default one. `device` may be a tree, a
+    prefix of x, with None for the default device.
     """
     del src, donate, may_alias
-    target = None if device is None else as_device(device)
 
-    def put(leaf):
+    def put(leaf, target):
         if not _dispatch.is_array(leaf):
             raise TypeError(
                 f"Cannot interpret value of type {type(leaf)} as an array; it "
@@ -27,7 +33,31 @@ def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
         y = _core.strong(_dispatch.to_array(leaf))
         return y if target is None else _core.device_put(y, target)
 
-    return tree_map(put, x)
+    leaves, tree = tree_flatten(x)
+    if _is_place(device):
+        target = None if device is None else as_device(device)
+        targets = [target] * len(leaves)
+    else:
+        targets = _devices_of_leaves(device, x, tree)
+    return tree_unflatten(tree, list(map(put, leaves, targets)))
+
+
+def _is_place(x) -> bool:
+    return not isinstance(x, (list, tuple, dict))
+
+
+def _devices_of_leaves(devices, x, tree):
+    errors = prefix_errors(devices, x, _is_place)
+    if errors:
+        name = "device_put device"
+        details = "\n  ".join(e(name).args[0] for e in errors)
+        raise ValueError(
+            f"{name} specification must be a tree prefix of the corresponding "
+            f"value; got specification {devices} for value tree {tree}.\n"
+            f"  Mismatch details ({len(errors)} found):\n  {details}"
+        )
+    spread = broadcast_prefix(devices, x, _is_place)
+    return [None if d is None else as_device(d) for d in spread]
 
 
 def copy_to_host_async(x):

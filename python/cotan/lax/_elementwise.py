@@ -120,6 +120,8 @@ def convert_element_type(operand, new_dtype):
     if type(operand) is int and dtypes.issubdtype(new_dtype, np.integer):
         # A Python integer of any size wraps.
         operand = np.asarray(operand).astype(new_dtype)
+    elif type(operand) is int:
+        operand = float(operand)
     return _core.convert(operand, new_dtype, False)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cotan import _core, _dispatch, dtypes, tree_util
+from cotan._src import settings
 from cotan.lax import _elementwise as el
 from cotan.lax._types import (
     DotAlgorithm,
@@ -53,9 +54,22 @@ __all__ = [
 _AXES = "'axes' of reduction"
 
 
+def _refuse_f16(operand, axes):
+    dtype, shape, _ = _dispatch.aval_of(operand)
+    if dtype.name in ("float16", "bfloat16") and any(
+        shape[a] > 1 for a in axes
+    ):
+        raise ValueError(
+            f"[reduce_sum] a reduction of {dtype.name} is not allowed: the "
+            "setting allow_f16_reductions is off; convert it to float32"
+        )
+
+
 def _reduction(kind, name, doc):
     def function(operand, axes: Sequence[int], *, out_sharding=None):
         axes = canonical_axes(tuple(axes), ndim_of(operand), _AXES)
+        if kind == "sum" and not settings.config.allow_f16_reductions:
+            _refuse_f16(operand, axes)
         return _core.reduce(operand, kind, axes)
 
     function.__name__ = function.__qualname__ = name

@@ -15,6 +15,7 @@ from cotan.lax._types import (
     canonical_shape,
     ndim_of,
     shape_of,
+    sized,
     static_int,
     user_dtype,
 )
@@ -59,6 +60,7 @@ def full(shape, fill_value, dtype=None, *, sharding=None):
         dtype, _, weak = _dispatch.aval_of(fill_value)
     else:
         dtype = user_dtype(dtype, "full")
+        fill_value = sized(fill_value, dtype)
     return placed(_core.full(shape, fill_value, dtype, weak), sharding)
 
 
@@ -75,10 +77,9 @@ def full_like(x, fill_value, dtype=None, shape=None, sharding=None):
         else (x.dtype, x.shape, getattr(x, "weak_type", False))
     )
     shape = x_shape if shape is None else canonical_shape(shape)
-    if dtype is None:
-        y = _core.full(shape, fill_value, x_dtype, x_weak)
-    else:
-        y = _core.full(shape, fill_value, user_dtype(dtype, "full_like"), False)
+    weak = x_weak and dtype is None
+    dtype = x_dtype if dtype is None else user_dtype(dtype, "full_like")
+    y = _core.full(shape, sized(fill_value, dtype), dtype, weak)
     return placed(y, sharding)
 
 

@@ -252,6 +252,20 @@ def canonical_axes(axes, ndim: int, name: str = "'axis'") -> tuple[int, ...]:
     return (canonical_axis(axes, ndim),)
 
 
+def sized(value, dtype):
+    """value; a Python integer of more than 31 bits as what it is in `dtype`,
+    where it wraps or is rounded."""
+    if type(value) is not int or -(2**31) <= value < 2**31:
+        return value
+    if dtype is None or isinstance(dtype, dtypes.KeyDType):
+        return value
+    if dtypes.issubdtype(dtype, np.integer):
+        bits = dtypes.itemsize_bits(dtype)
+        unsigned = np.array(value % 2**bits, np.uint64)
+        return unsigned.astype(_core.canonical_dtype(dtype))
+    return float(value)
+
+
 def user_dtype(dtype, what: str = ""):
     """The dtype that a user asked for; warns where x64 being off narrows it.
     Python's scalar types stand for the defaults."""

@@ -12,7 +12,7 @@ from cotan._dispatch import Array
 from cotan._src import settings
 from cotan._src.devices import placed
 from cotan.dtypes import KeyDType
-from cotan.lax._types import canonical_shape
+from cotan.lax._types import canonical_shape, sized
 
 _operand = _core.np_operand
 _to_array = _dispatch.to_array
@@ -222,6 +222,8 @@ def _full(shape, fill, dtype, name):
         # Of keys whose words are all `fill`.
         shape = (*canonical_shape(shape), dtype.words)
         return _core.random_wrap(_full(shape, fill, np.uint32, name), dtype)
+    if type(fill) is int:
+        fill = sized(fill, dtype)
     return _core.np_full(shape, fill, dtype, name)
 
 

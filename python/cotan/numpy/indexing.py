@@ -10,6 +10,7 @@ import numpy as np
 from cotan import _core, _dispatch, dtypes, errors
 from cotan._dispatch import Array
 from cotan._src.avals import keeps_weak
+from cotan.lax._types import sized
 from cotan.numpy.reductions import _axes
 
 _operand = _core.np_operand
@@ -166,6 +167,7 @@ def take(
         raise IndexError("Cannot do a non-empty jnp.take() from an empty axis.")
     if 0 in shape:
         return _core.np_full(shape, False, a.dtype, "take")
+    fill_value = sized(fill_value, a.dtype)
     return _core.take(
         a, indices, axis, mode, fill_value, indices_are_sorted, unique_indices
     )

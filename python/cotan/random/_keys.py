@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 
 import numpy as np
 
@@ -41,6 +42,7 @@ def typed_key(name: str, key, batched: bool = False):
                 f"[{name}] a raw key is a uint32[{n}] array, got "
                 f"{key.dtype}{list(key.shape)}; make one with random.key(seed)"
             )
+        _warn_of_raw(name)
         typed, raw = _core.random_wrap(key, dtype), True
     else:
         raise TypeError(f"unexpected PRNG key type {type(key)}")
@@ -52,12 +54,28 @@ def typed_key(name: str, key, batched: bool = False):
     return typed, raw
 
 
+def _warn_of_raw(name):
+    allowed = settings.config.legacy_prng_key
+    if allowed == "allow":
+        return
+    text = (
+        f"Legacy uint32 key array passed as key to cotan.random.{name}. Please "
+        "create keys using cotan.random.key(). If use of a raw key array was "
+        'intended, set legacy_prng_key="allow".'
+    )
+    if allowed == "error":
+        raise ValueError(text)
+    warnings.warn(text, stacklevel=4)
+
+
 def single_key(name: str, key):
     return typed_key(name, key)[0]
 
 
 def _returned(key, raw):
-    return _core.random_unwrap(key) if raw else key
+    if not raw or settings.config.enable_custom_prng:
+        return key
+    return _core.random_unwrap(key)
 
 
 def key_dtype(impl_spec=None):
@@ -136,7 +154,7 @@ def PRNGKey(seed, *, impl=None):
     """A raw key, uint32[2] (or as many words as the generator has), from an
     integer seed; prefer `key`. Functions take it for a key of the setting
     `default_prng_impl`."""
-    return _core.random_unwrap(_seeded("PRNGKey", seed, impl))
+    return _returned(_seeded("PRNGKey", seed, impl), True)
 
 
 def key_data(keys):
