@@ -66,7 +66,8 @@ void append_float(std::string& out, const Literal& lit) {
   if (std::isfinite(v)) {
     std::snprintf(buffer, sizeof buffer, "%.6e", v);
     double read = std::strtod(buffer, nullptr);
-    if (Literal::from_double(lit.dtype, read) == lit) {
+    Literal back = Literal::from_double(lit.dtype, read);
+    if (std::memcmp(back.bytes, lit.bytes, size_t(itemsize(lit.dtype))) == 0) {
       out += buffer;
       return;
     }
@@ -309,6 +310,26 @@ HloValues HloBuilder::end(const HloRegionOp& r, std::span<const Aval> out) {
   if (out.size() != 1) out_ += ')';
   out_ += '\n';
   return values;
+}
+
+HloValues HloBuilder::composite(std::string_view name,
+                                std::span<const HloValue> in,
+                                std::span<const Aval> out,
+                                std::string_view attrs) {
+  HloRegionOp r{new_number(), HloValues(in.begin(), in.end())};
+  indent();
+  begin_results(r.base, out.size());
+  out_ += cat("stablehlo.composite \"", name, "\" ");
+  append_operands(in);
+  if (!in.empty()) out_ += ' ';
+  out_ += attrs;
+  return end(r, out);
+}
+
+void HloBuilder::begin_results(int32_t base, size_t n) {
+  if (n > 0) out_ += cat("%", base);
+  if (n > 1) out_ += cat(":", n);
+  if (n > 0) out_ += " = ";
 }
 
 // ---- helpers

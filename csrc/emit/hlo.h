@@ -113,6 +113,12 @@ class HloBuilder {
   virtual HloValues call(const JaxprRef& j, std::string_view name,
                          std::span<const HloValue> args) = 0;
 
+  // A private function of j alone and its symbol: `name` where that is free.
+  virtual std::string function(const JaxprRef& j, std::string_view name) = 0;
+  // An operation that a compiler may know by `name`; attrs in braces.
+  HloValues composite(std::string_view name, std::span<const HloValue> in,
+                      std::span<const Aval> out, std::string_view attrs);
+
   // ---- order. A value that calls of the host take and give where they keep
   // their order. Control flow carries it when its jaxprs have such calls.
   HloValue order() {
@@ -129,6 +135,8 @@ class HloBuilder {
   void append_name(HloValue v);
   void append_operands(std::span<const HloValue> in);
   void append_types(std::span<const HloValue> in);
+  // "%3:2 = " of an operation with n results.
+  void begin_results(int32_t base, size_t n);
   void indent() { out_.append(size_t(depth_) * 2, ' '); }
   int32_t new_number() { return next_++; }
 

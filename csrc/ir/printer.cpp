@@ -138,14 +138,16 @@ struct SubJaxprs {
   }
 };
 
-// A function by name: it comes first, and the function's variables are named
-// like those of the call.
+// A function by name and nothing else: the name comes first, and the function's
+// variables are named like those of the call.
 bool is_call(const Eqn& e) {
   if (!e.prim->inlined || e.prim->print) return false;
   FieldPrinter fields([](const Jaxpr&) { return ""; });
   e.params.visit(fields);
-  int found = 0;
-  for (const std::string& item : fields.take())
+  std::vector<std::string> items = fields.take();
+  hide_internal(items);
+  int found = items.size() == 2 ? 0 : -1;
+  for (const std::string& item : items)
     found += item.starts_with("name=") || item.starts_with("jaxpr=");
   return found == 2;
 }

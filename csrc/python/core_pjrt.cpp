@@ -2,6 +2,7 @@
 // ahead of time.
 #include "backends/pjrt/pjrt.h"
 #include "backends/pjrt/topology.h"
+#include "emit/hlo.h"
 #include "python/core.h"
 #include "runtime/device.h"
 
@@ -146,6 +147,10 @@ void bind_plugins(py::module_& m) {
   });
   m.def("pjrt_clear_programs", pjrt::clear_programs);
   m.def("is_pjrt_device", pjrt::is_pjrt_device);
+  m.def("hlo_type", [](const py::object& dtype, const Dims& shape) {
+    return cotan::hlo_type(
+        {dtype_from(dtype), false, Shape(shape.begin(), shape.end())});
+  });
   m.def("check_stablehlo",
         [](const std::string& text) { pjrt::check_module_text(text); });
 }

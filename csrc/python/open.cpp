@@ -220,7 +220,54 @@ class PythonRules final : public UserRules {
   PyObject* owner_;
 };
 
+class PythonAttributes final : public CompositeAttributes {
+ public:
+  explicit PythonAttributes(PyObject* x) : x_(x) { Py_INCREF(x); }
+  ~PythonAttributes() override { drop(x_); }
+  PyObject* object() const { return x_; }
+  bool equals(const Opaque& o) const override {
+    auto* other = dynamic_cast<const PythonAttributes*>(&o);
+    if (!other) return false;
+    Gil gil;
+    int r = PyObject_RichCompareBool(x_, other->x_, Py_EQ);
+    if (r < 0) throw PythonError();
+    return r;
+  }
+  uint64_t hash() const override {
+    Gil gil;
+    Py_hash_t h = PyObject_Hash(x_);
+    if (h == -1) throw PythonError();
+    return uint64_t(h);
+  }
+  std::string describe() const override {
+    Gil gil;
+    return text(PyObject_Str(x_));
+  }
+  std::string hlo() const override {
+    Gil gil;
+    return text(PyObject_CallMethod(x_, "hlo", nullptr));
+  }
+
+ private:
+  static std::string text(PyObject* made) {
+    Owned s(checked(made));
+    const char* utf8 = PyUnicode_AsUTF8(s.get());
+    if (!utf8) throw PythonError();
+    return utf8;
+  }
+  PyObject* x_;
+};
+
 }  // namespace
+
+OpaqueRef python_attributes(PyObject* x) {
+  return make_ref<PythonAttributes>(x);
+}
+
+PyObject* attributes_object(const OpaqueRef& o) {
+  auto* held = dynamic_cast<const PythonAttributes*>(o.get());
+  return held ? held->object() : nullptr;
+}
 
 OpaqueRef python_rules(PyObject* owner) { return make_ref<PythonRules>(owner); }
 

@@ -2,6 +2,7 @@
 // the classes are in python/cotan/_src/jaxprs.py and primitives.py.
 #pragma once
 
+#include "ops/composite.h"
 #include "ops/user.h"
 #include "python/bridge.h"
 
@@ -43,6 +44,10 @@ OpaqueRef python_rules(PyObject* owner);
 inline PrimitiveRef new_primitive(const std::string& name) {
   return &define_primitive(name);
 }
+// Attributes of a composite: any object with the method hlo() -> str; it is
+// compared, hashed and printed as Python does.
+OpaqueRef python_attributes(PyObject* x);
+PyObject* attributes_object(const OpaqueRef& o);  // borrowed; null: none
 // rules: of a primitive defined in Python, else null.
 Values bind_named(PrimitiveRef p, const OpaqueRef& rules, const Values& x,
                   PyObject* params);

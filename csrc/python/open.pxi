@@ -25,6 +25,8 @@ cdef extern from "python/open.h" namespace "cotan::python":
     string primitive_name(const PrimitiveObj*)
     bint primitive_has(const PrimitiveObj*, const string&)
     OpaqueRef python_rules(PyObject*)
+    OpaqueRef python_attributes(PyObject*)
+    PyObject* attributes_object(const OpaqueRef&)
     const PrimitiveObj* new_primitive(const string&)
     Values bind_named(const PrimitiveObj*, const OpaqueRef&, const Values&,
                       PyObject*) except +translate_exception
@@ -44,6 +46,19 @@ cdef class Opaque:
 
     def __hash__(self):
         return <Py_ssize_t>self.ref.get().hash()
+
+    @staticmethod
+    def of_attributes(x):
+        """The attributes of a composite, an object with the method hlo()."""
+        cdef Opaque r = Opaque.__new__(Opaque)
+        r.ref = python_attributes(<PyObject*>x)
+        return r
+
+    @property
+    def attributes(self):
+        """What `of_attributes` took, or None."""
+        cdef PyObject* x = attributes_object(self.ref)
+        return None if x is NULL else <object>x
 
 
 cdef class PrimitiveRecord:

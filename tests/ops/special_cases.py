@@ -403,9 +403,11 @@ _FUNCTIONS = [
 ]
 
 CASES = [*_SORT, *_TOP_K, *_THREEFRY, *_PHILOX, *_FUNCTIONS]
-# Primitives that exist only inside transformations, and the tests of them.
+# Primitives that the matrix cannot hold, and the tests of them.
 INTERNAL = {
     "custom_lin": "tests/transforms/test_custom.py",
+    # It refuses to be differentiated.
+    "composite": "tests/transforms/test_composites.py",
     # They want a named axis around them.
     **dict.fromkeys(
         (

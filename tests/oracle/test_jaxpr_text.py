@@ -19,12 +19,14 @@ def programs(m):
     g = jit(named)
     outer = jit(lambda x: f(x) * 3)
     long = jit(lambda x: x + x * 2 + x * 3 + x * 4 + x * 5 + x * 6 + x * 7)
+    composed = lax.composite(lambda x, **_: x * 2, "my.twice", version=1)
     swapped = jit(lambda a, b: (b, a * 2))
     return {
         "shared": lambda x: f(x) + f(x),
         "nested": lambda x: jit(lambda y: f(y) + f(y + 1))(x) + f(x),
         "shared in shared": lambda x: outer(x) + outer(x),
         "two names": lambda x: g(x) * g(x + 1) + f(x) + f(x),
+        "composite": lambda x: composed(x, k=(1, "a"), skip=None),
         "loop": lambda x: lax.scan(
             lambda c, _: (f(c) + f(c * 2), None), x, None, length=2
         )[0],

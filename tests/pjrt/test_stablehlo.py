@@ -144,6 +144,22 @@ def test_equal_calls_are_one_function(parse):
     parse(text)
 
 
+def test_composites_parse_and_run(parse, cpu_plugin):
+    f = cotan.lax.composite(
+        lambda x, **_: (cnp.sin(x), cotan.lax.top_k(x, 2)[1]), "my.f", 3
+    )
+
+    def g(x):
+        kinds = {"list": [1, "x"], "quoted name": 2**40}
+        return f(x, a=0.1, text='a"b\n', kinds=kinds, c=np.complex64([1j, 2]))
+
+    x = np.arange(4, dtype="f4")
+    parse(text_of(g, x))
+    sine, indices = cotan.jit(g, device=cpu_plugin)(x)
+    np.testing.assert_allclose(sine, np.sin(x), rtol=1e-6)
+    np.testing.assert_array_equal(indices, [3, 2])
+
+
 def test_donation_is_declared(parse):
     x = np.ones((4, 4), "f4")
     with pytest.warns(UserWarning, match="donated buffers were not usable"):

@@ -28,10 +28,19 @@ class ModuleWriter {
  public:
   // The name of a private function for j.
   std::string function_of(const JaxprRef& j, std::string_view name);
+  // The same under this very name, if it is free, for whoever shows it.
+  std::string named_function(const JaxprRef& j, std::string_view name);
   std::string functions;  // text of the private ones
   HostCalls* host_calls = nullptr;
 
  private:
+  std::string text_of(const Jaxpr& j);  // what follows the function's name
+
+  struct Named {
+    JaxprRef jaxpr;
+    std::string wanted, name;
+  };
+  std::vector<Named> named_;
   std::vector<std::pair<JaxprRef, std::string>> known_;
   std::unordered_multimap<uint64_t, size_t> by_hash_;
   std::map<JaxprKey, size_t> by_address_;
@@ -47,6 +56,9 @@ class FunctionWriter final : public HloBuilder {
   }
   HloValues call(const JaxprRef& j, std::string_view name,
                  std::span<const HloValue> args) override;
+  std::string function(const JaxprRef& j, std::string_view name) override {
+    return module_.named_function(j, name);
+  }
   HloValues arguments(std::span<const Aval> in) {
     HloValues out;
     for (const Aval& a : in) out.push_back(new_argument(a));
@@ -278,10 +290,7 @@ HloValues FunctionWriter::call(const JaxprRef& j, std::string_view name,
   HloRegionOp r{new_number(), HloValues(args.begin(), args.end())};
   indent();
   Avals out = j->out_avals();
-  size_t n = out.size();
-  if (n > 0) out_ += cat("%", r.base);
-  if (n > 1) out_ += cat(":", n);
-  if (n > 0) out_ += " = ";
+  begin_results(r.base, out.size());
   out_ += cat("func.call @", symbol, "(");
   append_operands(args);
   out_ += ')';
@@ -327,27 +336,46 @@ std::string ModuleWriter::function_of(const JaxprRef& j,
   for (auto it = first; it != last; ++it)
     if (jaxpr_equal(*known_[it->second].first, *j))
       return known_[it->second].second;
-  // Callees come first in the text; a jaxpr cannot contain itself.
-  std::string name = cat(symbol(std::string(hint)), "_");
+  std::string text = text_of(*j);
+  std::string name = cat(symbol(std::string(hint)), "_", known_.size());
+  functions += cat("  func.func private @", name, text);
+  by_address_[{j.get()}] = known_.size();
+  by_hash_.emplace(hash, known_.size());
+  known_.emplace_back(j, name);
+  return name;
+}
+
+std::string ModuleWriter::named_function(const JaxprRef& j,
+                                         std::string_view wanted) {
+  for (const Named& n : named_)
+    if (n.wanted == wanted && jaxpr_equal(*n.jaxpr, *j)) return n.name;
+  std::string text = text_of(*j), name(wanted);
+  auto taken = [&] {
+    for (const Named& n : named_)
+      if (n.name == name) return true;
+    return false;
+  };
+  for (int i = 0; taken(); ++i) name = cat(wanted, "_", i);
+  functions += cat("  func.func private @", name, text);
+  named_.push_back({j, std::string(wanted), name});
+  return name;
+}
+
+// Callees come first in the text; a jaxpr cannot contain itself.
+std::string ModuleWriter::text_of(const Jaxpr& j) {
   FunctionWriter f(*this);
-  Avals in = j->in_avals();
+  Avals in = j.in_avals();
   HloValues args = f.arguments(in);
-  HloValues out = f.lower(*j, args, nullptr);
+  HloValues out = f.lower(j, args, nullptr);
   f.finish(out);
-  name += std::to_string(known_.size());
-  std::string head = cat("  func.func private @", name, "(");
+  std::string head = "(";
   for (size_t i = 0; i < in.size(); ++i) {
     head += cat(i ? ", " : "", "%arg", i, ": ");
     append_hlo_type(head, in[i]);
   }
   head += ')';
-  append_results(head, j->out_avals());
-  functions += head;
-  functions += f.text();
-  by_address_[{j.get()}] = known_.size();
-  by_hash_.emplace(hash, known_.size());
-  known_.emplace_back(j, name);
-  return name;
+  append_results(head, j.out_avals());
+  return head + f.text();
 }
 
 // Which donated input an output may take over: the first of its type.

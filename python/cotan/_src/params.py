@@ -207,6 +207,17 @@ def _remat_from(f):
     f["jaxpr"] = f["jaxpr"].jaxpr
 
 
+def _composite_from(f):
+    f["attributes"] = f["attributes"].attributes
+
+
+def _composite_to(f):
+    from cotan.lax._composite import Attributes
+
+    held = Attributes(f.get("attributes", ()))
+    f["attributes"] = _dispatch.Opaque.of_attributes(held)
+
+
 def _same(f):
     pass
 
@@ -215,6 +226,7 @@ _VIEWS: dict[str, tuple[Callable, Callable]] = {
     "all_gather": (_same, _name_to),
     "all_to_all": (_exchange_from, _exchange_to),
     "checkpoint": (_remat_from, _same),
+    "composite": (_composite_from, _composite_to),
     "conv_general_dilated": (_conv_from, _conv_to),
     "dot_general": (_dot_from, _dot_to),
     "gather": _GATHER,

@@ -399,6 +399,7 @@ def _missing(what, primitive, where) -> NotImplementedError:
 
 _MULTIPLE_RESULTS = {
     "checkpoint",
+    "composite",
     "cond",
     "custom_jvp_call",
     "custom_lin",

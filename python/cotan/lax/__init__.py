@@ -11,6 +11,7 @@ Array([3., 3.], dtype=float32)
 
 from cotan._src import absent, primitives
 from cotan.lax import (
+    _composite,
     _control,
     _convolution,
     _elementwise,
@@ -29,6 +30,7 @@ from cotan.lax import (
     _windows,
     linalg,
 )
+from cotan.lax._composite import *  # noqa: F403
 from cotan.lax._control import *  # noqa: F403
 from cotan.lax._convolution import *  # noqa: F403
 from cotan.lax._elementwise import *  # noqa: F403
@@ -79,6 +81,7 @@ __all__ = [
     "broadcast_shapes",
     "linalg",
     *_convolution.__all__,
+    *_composite.__all__,
     *_control.__all__,
     *_elementwise.__all__,
     *_fft.__all__,

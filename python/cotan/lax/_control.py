@@ -6,7 +6,6 @@ their rules are in csrc/ops.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from cotan._src import api, avals, bodies
 from cotan.tree_util import tree_flatten, tree_map, tree_unflatten
 
 __all__ = [
-    "composite",
     "cond",
     "fori_loop",
     "map",
@@ -611,18 +609,3 @@ def map(f: Callable, xs, *, batch_size: int | None = None):
     if len(parts) == 1:
         return parts[0]
     return tree_map(lambda a, b: _core.concatenate([a, b], 0), *parts)
-
-
-def composite(decomposition: Callable, name: str, version: int = 0):
-    """The function `decomposition` under a name that a compiler may know.
-
-    None of the backends here replaces it: it is what it is made of, and its
-    derivatives are those of that. Keyword arguments are attributes, static.
-    """
-    del name, version
-
-    @functools.wraps(decomposition)
-    def composed(*args, **attributes):
-        return decomposition(*args, **attributes)
-
-    return composed
