@@ -102,6 +102,18 @@ cdef class JittedFunction:
     def __repr__(self):
         return f"<jitted function {self.label.decode()}>"
 
+    def lower(self, *args, **kwargs):
+        """Traces for ahead-of-time compilation: `.compile()` gives a program."""
+        return _implementation["jit_trace"](self, args, kwargs).lower()
+
+    def trace(self, *args, **kwargs):
+        """Traces without compiling; arguments may be ShapeDtypeStructs."""
+        return _implementation["jit_trace"](self, args, kwargs)
+
+    def eval_shape(self, *args, **kwargs):
+        """Shapes and dtypes of the result; nothing is computed."""
+        return _implementation["jit_trace"](self, args, kwargs).out_info
+
     def clear_cache(self):
         """Forgets all traces and programs of this function."""
         self.cache.clear()

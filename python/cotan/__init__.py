@@ -57,6 +57,7 @@ from cotan._src import jit as _jit  # noqa: E402
 _dispatch.set_implementation(
     {
         "trace_function": _jit.TracedFunction,
+        "jit_trace": _jit.trace,
         "split_static": _jit.split_static,
         "bad_argument": _jit.bad_argument,
         "leaf_aval": _jit.avals.leaf_aval,

@@ -192,11 +192,12 @@ def _call_debug(callback, ordered, args, kwargs):
     # What is no array is handed to the callback as it is.
     leaves, tree = tree_flatten((args, kwargs))
     dynamic = [_dispatch.is_array(x) for x in leaves]
+    fixed = [None if d else x for x, d in zip(leaves, dynamic, strict=True)]
 
-    def call(*values):
+    def call(*values):  # outlives the trace: holds no operands
         rest = iter(values)
         full = [
-            next(rest) if d else x for x, d in zip(leaves, dynamic, strict=True)
+            next(rest) if d else x for x, d in zip(fixed, dynamic, strict=True)
         ]
         a, k = tree_unflatten(tree, full)
         callback(*a, **k)

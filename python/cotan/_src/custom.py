@@ -149,12 +149,12 @@ class _Custom:
         arrays = [_dispatch.to_array(x) for x in leaves]
         return args, fixed, arrays, in_tree
 
-    def _flat_fun(self, args, fixed, in_tree, state):
+    def _flat_fun(self, n, fixed, in_tree, state):
+        """Of n arguments. It outlives the call, so it holds no operands."""
+
         def flat(leaves):
             dynamic = tree_unflatten(in_tree, leaves)
-            out = self.fun(
-                *_merge(dynamic, fixed, self.nondiff_argnums, len(args))
-            )
+            out = self.fun(*_merge(dynamic, fixed, self.nondiff_argnums, n))
             flat_out, state["out_tree"] = tree_flatten(out)
             arrays = [
                 avals.output_array(x, self.fun, i, out)
@@ -230,7 +230,7 @@ class custom_jvp(_Custom):
             )
         args, fixed, arrays, in_tree = self._prepare(args, kwargs)
         state = {}
-        flat = self._flat_fun(args, fixed, in_tree, state)
+        flat = self._flat_fun(len(args), fixed, in_tree, state)
         n = len(arrays)
         in_avals = [leaf_aval(x) for x in arrays]
 
@@ -340,7 +340,8 @@ class custom_vjp(_Custom):
             )
         args, fixed, arrays, in_tree = self._prepare(args, kwargs)
         state = {}
-        flat = self._flat_fun(args, fixed, in_tree, state)
+        n_args = len(args)  # what follows outlives the call: without operands
+        flat = self._flat_fun(n_args, fixed, in_tree, state)
         in_avals = [leaf_aval(x) for x in arrays]
 
         def flat_fwd(leaves):
@@ -352,7 +353,7 @@ class custom_vjp(_Custom):
                 ]
             dynamic = tree_unflatten(in_tree, leaves)
             pair = self.fwd(
-                *_merge(dynamic, fixed, self.nondiff_argnums, len(args))
+                *_merge(dynamic, fixed, self.nondiff_argnums, n_args)
             )
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(

@@ -257,9 +257,6 @@ def jit(
     f.__annotations__ = getattr(fun, "__annotations__", {})
     if options.signature is not None:
         f.__signature__ = options.signature
-    f.lower = functools.partial(lower, f)
-    f.trace = functools.partial(trace, f)
-    f.eval_shape = functools.partial(eval_shape, f)
     return f
 
 
@@ -419,19 +416,9 @@ def bad_argument(fun, x, i):
 # ---- ahead of time
 
 
-def trace(jitted, *args, **kwargs):
-    """Traces without compiling; arguments may be ShapeDtypeStructs."""
+def trace(jitted, args, kwargs):
+    """The Traced of a call; arguments may be ShapeDtypeStructs."""
     from cotan._src.stages import Traced
 
     handle, in_tree, out_tree = jitted._traced(args, kwargs)
     return Traced(handle, in_tree, out_tree, jitted)
-
-
-def lower(jitted, *args, **kwargs):
-    """Traces for ahead-of-time compilation: `.compile()` gives a program."""
-    return trace(jitted, *args, **kwargs).lower()
-
-
-def eval_shape(jitted, *args, **kwargs):
-    """Shapes and dtypes of the result; nothing is computed."""
-    return trace(jitted, *args, **kwargs).out_info

@@ -169,19 +169,18 @@ def custom_root(
     pair_tree = tree_flatten((tree_unflatten(tree, guess),) * 2)[1]
     tangent_body = _traced(linearize_and_solve, guess * 2, pair_tree)
     _check_tree("tangent_solve", "x", tangent_body.out_tree, tree)
-    run = _root_of(f_body.jaxpr, solve_body.jaxpr, tangent_body.jaxpr)
-    consts = [
-        *f_body.jaxpr.consts,
-        *solve_body.jaxpr.consts,
-        *tangent_body.jaxpr.consts,
-    ]
+    jaxprs = [b.jaxpr for b in (f_body, solve_body, tangent_body)]
+    consts = [x for j in jaxprs for x in j.consts]
+    counts = [len(j.consts) for j in jaxprs]
+    run = _root_of([_dispatch.with_consts(j, []) for j in jaxprs], counts)
     out = run(*consts, *map(_stop, guess))
     return tree_unflatten(solve_body.out_tree, out)
 
 
-def _root_of(f, solve, tangent_solve):
-    """The root as a function of all constants and the guess."""
-    counts = [len(j.consts) for j in (f, solve, tangent_solve)]
+def _root_of(jaxprs, counts):
+    """The root as a function of all constants and the guess. It outlives the
+    call, so it holds no constants."""
+    f, solve, tangent_solve = jaxprs
     ends = np.cumsum(counts)
 
     def split(args):
