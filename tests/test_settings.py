@@ -133,3 +133,48 @@ def test_functions_of_one_line_are_named(caplog):
         g(1.0, 2)
         g(1.0, 3)
     assert "different values of static arguments" in messages(caplog)[1]
+
+
+# ---- nan and infinity
+
+
+def root_of(x):
+    return cnp.sqrt(x) + 1
+
+
+@pytest.mark.parametrize(
+    "function, x, text",
+    [
+        (lambda x: cnp.sin(0.0 / x) + 1, 0.0, r"in div, at .*test_settings.py"),
+        (
+            lambda x: cotan.jit(root_of)(x - 2),
+            1.0,
+            r"in sqrt, at .*\(root_of\)",
+        ),
+        (
+            cotan.grad(lambda x: cnp.where(x > 0, cnp.sqrt(x), 0.0)),
+            -1.0,
+            "sqrt",
+        ),
+        (lambda x: x + 1, np.nan, "did not produce it.*in the input, leaf 0"),
+        (lambda x: (x, cnp.nan), 1.0, "did not produce it.*a literal"),
+        (lambda x: lax.cond(x == 1, lambda: cnp.nan, lambda: x), 1.0, "cond"),
+    ],
+)
+def test_the_operation_that_makes_a_nan_is_named(function, x, text):
+    f = cotan.jit(function)
+    f(4.0)
+    with cotan.debug_nans(True):
+        with pytest.raises(FloatingPointError, match=text):
+            f(x)
+    f(x)
+
+
+def test_debug_nans_of_donated_memory_and_infinities():
+    with cotan.debug_nans(True):
+        f = cotan.jit(lambda x: 0 / x, donate_argnums=0)
+        with pytest.raises(FloatingPointError, match=r"nan.*donated"):
+            f(cnp.zeros(3))
+    with cotan.debug_infs(True):
+        with pytest.raises(FloatingPointError, match=r"\(inf\).*in exp, at"):
+            cotan.jit(lambda x: cnp.exp(1000 * x))(1.0)

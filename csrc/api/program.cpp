@@ -146,7 +146,7 @@ Values JitProgram::run_placed(std::span<const Value> args, Device* device) {
     results.push_back(make_ref<ArrayObj>(types ? (*types)[i] : specs[i].aval,
                                          std::move(out[i]), committed));
   if (config().debug_nans || config().debug_infs) [[unlikely]]
-    for (const Value& v : results) check_special(name_.c_str(), v);
+    check_results(*this, args, results);
   return results;
 }
 
@@ -185,7 +185,7 @@ Values JitProgram::run(std::span<const Value> args) {
   for (size_t i = 0; i < specs.size(); ++i)
     results.push_back(make_ref<ArrayObj>(specs[i].aval, std::move(out[i])));
   if (config().debug_nans || config().debug_infs) [[unlikely]]
-    for (const Value& v : results) check_special(name_.c_str(), v);
+    check_results(*this, args, results);
   return results;
 }
 
@@ -230,6 +230,94 @@ void check_special(const char* what, const Value& v) {
   if (inf && config().debug_infs)
     throw_error(ErrorKind::floating_point,
                 cat("invalid value (inf) encountered in ", what));
+}
+
+namespace {
+
+bool is_special(const Value& v) {
+  try {
+    check_special("", v);
+  } catch (const Error&) {
+    return true;
+  }
+  return false;
+}
+
+// Runs the operations one by one until one of them makes a nan or infinity.
+Values find_special(const Jaxpr& j, std::span<const Value> in) {
+  std::vector<Value> env(j.avals.size());
+  for (size_t i = 0; i < in.size(); ++i) env[size_t(j.in[i])] = in[i];
+  auto read = [&](Atom a) -> Value {
+    if (a.is_none()) return nullptr;
+    if (a.is_var()) return env[size_t(a.id)];
+    return scalar_value(j.literals[size_t(a.literal_index())]);
+  };
+  for (const Eqn& e : j.eqns) {
+    Values x, y;
+    for (Atom a : e.in) x.push_back(read(a));
+    if (e.prim->inlined) {
+      y = find_special(*e.prim->inlined(e.params), x);
+    } else {
+      try {
+        y = bind_all(*e.prim, x, e.params);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::floating_point || !e.source) throw;
+        throw_error(error.kind(),
+                    cat(error.what(), ", at ", e.source->describe()));
+      }
+    }
+    for (size_t i = 0; i < y.size(); ++i)
+      env[size_t(e.out[i])] = std::move(y[i]);
+  }
+  Values out;
+  for (Atom a : j.out) out.push_back(read(a));
+  return out;
+}
+
+}  // namespace
+
+void check_results(const JitProgram& p, std::span<const Value> args,
+                   const Values& results) {
+  std::string found;
+  for (const Value& v : results) {
+    try {
+      check_special(p.name().c_str(), v);
+    } catch (const Error& e) {
+      found = e.what();
+      break;
+    }
+  }
+  if (found.empty()) return;
+  // One operation, such as a loop, as a program: that is the operation.
+  const std::vector<Eqn>& eqns = p.jaxpr().eqns;
+  if (eqns.size() == 1 && p.name() == eqns[0].prim->name)
+    throw_error(ErrorKind::floating_point, found);
+  Values in = p.graph().consts;
+  in.append(args.begin(), args.end());
+  for (const Value& v : in)
+    if (v->kind == ValueKind::array && v.as<ArrayObj>().buffer->is_deleted())
+      throw_error(ErrorKind::floating_point,
+                  found +
+                      "; which operation made it is not known, since an "
+                      "argument was donated");
+  std::string_view where = "but the de-optimized function did not produce it: ";
+  for (size_t i = 0; i < in.size(); ++i)
+    if (is_special(in[i]))
+      throw_error(ErrorKind::floating_point,
+                  i < p.graph().consts.size()
+                      ? cat(found, ", ", where, "it is in a value that ",
+                            p.name(), " closes over")
+                      : cat(found, ", ", where, "it is in the input, leaf ",
+                            i - p.graph().consts.size()));
+  SetTrace scope(eval_trace());
+  find_special(p.jaxpr(), in);
+  bool literal = false;
+  for (const Literal& l : p.jaxpr().literals)
+    literal |= is_special(scalar_value(l));
+  throw_error(ErrorKind::floating_point,
+              cat(found, ", ", where,
+                  literal ? "it is a literal of the program"
+                          : "its operations give finite values one by one"));
 }
 
 }  // namespace cotan

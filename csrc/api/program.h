@@ -72,5 +72,8 @@ class JitProgram : public RefCounted {
 
 // Checks results for nan / inf under debug_nans / debug_infs.
 void check_special(const char* what, const Value& v);
+// Those of a program; the error names the operation that made the value.
+void check_results(const JitProgram& p, std::span<const Value> args,
+                   const Values& results);
 
 }  // namespace cotan
