@@ -1,6 +1,8 @@
 // Math functions of complex numbers, over the real bodies. Branch cuts and
-// special values follow C99 Annex G, as NumPy does; products and squares are
-// scaled so that a representable result does not overflow on the way.
+// special values follow C99 Annex G, as NumPy does, but where that knows one
+// part only, of an angle that is infinite or nan, both are nan, as in JAX.
+// Products and squares are scaled so that a representable result does not
+// overflow on the way.
 // The inverse functions follow T. Hull, T. Fairgrieve, P. Tang, "Implementing
 // the complex arcsine and arccosine functions using exception handling"
 // (1997) and W. Kahan, "Branch cuts for complex elementary functions" (1987).
@@ -94,13 +96,10 @@ Z ComplexBody::exp(Z z) {
   M odd = ~(finite(z.re) & finite(z.im));
   Scalar v[2] = {y.re.s, y.im.s};
   auto slow = [&](std::span<Scalar> out) {
-    M up = z.re == b.inf(), down = z.re == -b.inf(), wild = ~finite(z.im);
-    F re = sel(up, z.re * sel(wild, c(1), sc.cos), y.re);
-    F im = sel(up, z.re * sc.sin, y.im);
-    re = sel(down, sel(wild, c(0), c(0) * sc.cos), re);
-    im = sel(down, sel(wild, c(0), c(0) * sc.sin), im);
-    out[0] = re.s;
-    out[1] = im.s;
+    M up = z.re == b.inf(), down = z.re == -b.inf();
+    F factor = sel(down, c(0), z.re);
+    out[0] = sel(up | down, factor * sc.cos, y.re).s;
+    out[1] = sel(up | down, factor * sc.sin, y.im).s;
   };
   b.e.rare_many(odd.s, v, std::ref(slow));
   F im{v[1], &b.e};
@@ -114,7 +113,16 @@ Z ComplexBody::exp2(Z z) {
   Body::SinCos sc = b.sin_cos(hi);
   M ok = finite(z.im);
   lo = sel(ok, lo, c(0));
-  sc = {fma(lo, sc.cos, sc.sin), fma(-lo, sc.sin, sc.cos)};
+  // Sine and cosine of lo.
+  Scalar turn[2] = {lo.s, c(1).s};
+  auto far = [&](std::span<Scalar> out) {
+    Body::SinCos small = b.sin_cos(lo);
+    out[0] = small.sin.s;
+    out[1] = small.cos.s;
+  };
+  b.e.rare_many((abs(lo) > c(0x1p-27, 0x1p-13)).s, turn, std::ref(far));
+  F ds{turn[0], &b.e}, dc{turn[1], &b.e};
+  sc = {fma(ds, sc.cos, dc * sc.sin), fma(-ds, sc.sin, dc * sc.cos)};
   F x = b.d ? b.clamp(z.re, -2040, 2040) : b.clamp(z.re, -250, 250);
   F t = x + b.magic(), nf = t - b.magic(), r = x - nf;
   F m = fma(r, b.poly(r, b.pick(kExp2f, kExp2d)), c(1));
@@ -190,8 +198,8 @@ ComplexBody::Products ComplexBody::sinh_products(F x, F y) {
   auto slow = [&](std::span<Scalar> out) {
     // cosh = |sinh| = e^|x| / 2
     Z w = exp_times(ax, {c(.5) * sc.sin, c(.5) * sc.cos});
-    M up = ax == b.inf(), wild = ~finite(y);
-    F re = sel(up, b.inf() * sel(wild, c(1), sc.cos), w.re);
+    M up = ax == b.inf();
+    F re = sel(up, b.inf() * sc.cos, w.re);
     F im = sel(up, b.inf() * sc.sin, w.im);
     out[0] = b.xor_sign(re, b.sign(x)).s;
     out[1] = im.s;
@@ -204,15 +212,13 @@ ComplexBody::Products ComplexBody::sinh_products(F x, F y) {
 
 Z ComplexBody::sinh(Z z) {
   Products p = sinh_products(z.re, z.im);
-  M odd = (z.re == c(0)) & ~finite(z.im);
-  return {sel(odd, z.re, p.sinh_cos), sel(z.im == c(0), z.im, p.cosh_sin)};
+  return {p.sinh_cos, sel(z.im == c(0), z.im, p.cosh_sin)};
 }
 
 Z ComplexBody::cosh(Z z) {
   Products p = sinh_products(z.re, z.im);
   F zero = b.xor_sign(c(0), b.sign(z.re) ^ b.sign(z.im));
-  M flat = (z.im == c(0)) | ((z.re == c(0)) & ~finite(z.im));
-  return {p.cosh_cos, sel(flat, zero, p.sinh_sin)};
+  return {p.cosh_cos, sel(z.im == c(0), zero, p.sinh_sin)};
 }
 
 Z ComplexBody::tanh(Z z) {
@@ -234,7 +240,6 @@ Z ComplexBody::tanh(Z z) {
   b.e.rare_many(large.s, v, std::ref(slow));
   re = {v[0], &b.e};
   im = {v[1], &b.e};
-  re = sel(z.re == c(0), ax, re);
   return {b.xor_sign(re, b.sign(z.re)), sel(z.im == c(0), z.im, im)};
 }
 

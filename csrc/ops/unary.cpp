@@ -175,11 +175,14 @@ Scalar sign_body(ScalarEmitter& e, Scalar x) {
   return e.select(e.lt(x, zero), minus, y);
 }
 
-// (a + b)(a - b) loses less, and overflows later, than a^2 - b^2.
+// (a + b)(a - b) loses less, and overflows later, than a^2 - b^2; where one
+// factor is zero the other one may be infinite.
 Scalar square_body(ScalarEmitter& e, Scalar x) {
   if (!is_complex(x.dtype)) return e.mul(x, x);
   Scalar a = e.real(x), b = e.imag(x), ab = e.mul(a, b);
-  return e.complex(e.mul(e.add(a, b), e.sub(a, b)), e.add(ab, ab));
+  Scalar s = e.add(a, b), d = e.sub(a, b), zero = e.constant(a.dtype, 0);
+  Scalar none = e.or_(e.eq(s, zero), e.eq(d, zero));
+  return e.complex(e.select(none, zero, e.mul(s, d)), e.add(ab, ab));
 }
 
 Scalar abs_body(ScalarEmitter& e, Scalar x) {
