@@ -557,7 +557,11 @@ Values eliminated(const Values& rows, int64_t n) {
 
 }  // namespace
 
-Values expand_tridiagonal_solve(const Params&, std::span<const Value> x) {
+Values expand_tridiagonal_solve(const Params& p, std::span<const Value> x) {
+  if (p.as<TridiagonalSolveParams>().perturb_singular)
+    throw_not_implemented(
+        "[tridiagonal_solve] perturb_singular=True has no decomposition (slot "
+        "expand): it runs on the CPU backend only");
   int64_t axis = x[0].rank() - 1, n = x[0].shape().back();
   Values rows;
   for (const Value& v : x) rows.push_back(to_front(strong(v), axis));

@@ -22,6 +22,13 @@ struct LinearSolveParams {
     return std::tuple{field("trans", &LinearSolveParams::trans)};
   }
 };
+struct TridiagonalSolveParams {
+  bool perturb_singular = false;
+  static constexpr auto fields() {
+    return std::tuple{
+        field("perturb_singular", &TridiagonalSolveParams::perturb_singular)};
+  }
+};
 struct PermutationParams {
   int64_t size = 0;
   static constexpr auto fields() {

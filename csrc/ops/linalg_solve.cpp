@@ -232,6 +232,10 @@ KernelSpec triangular_kernel(const LowerArgs& a) {
 
 // ---- tridiagonal_solve: operands dl, d, du, b
 
+bool perturbs(const Params& p) {
+  return p.as<TridiagonalSolveParams>().perturb_singular;
+}
+
 Avals tridiagonal_solve_type(const TypeArgs& a) {
   matrix_operands(a, {1, 1, 1, 2});
   const Shape &d = a.in[0].shape, &b = a.in[3].shape;
@@ -273,7 +277,8 @@ Dual tridiagonal_solve_jvp(const JvpArgs& a) {
 Values tridiagonal_solve_transpose(const TransposeArgs& a) {
   for (size_t i : {0, 1, 2}) require_known(a, i);
   Value y = lax::tridiagonal_solve(shift_last(a.x[2], 1), a.x[1],
-                                   shift_last(a.x[0], -1), a.ct[0]);
+                                   shift_last(a.x[0], -1), a.ct[0],
+                                   perturbs(a.params));
   return {nullptr, nullptr, nullptr, y};
 }
 
@@ -288,6 +293,7 @@ Batched tridiagonal_solve_batch(const BatchArgs& a) {
 KernelSpec tridiagonal_solve_kernel(const LowerArgs& a) {
   LinalgAttrs k = linalg_attrs(LinalgOp::tridiagonal_solve, a, 1);
   k.k = a.in[3].shape.back();
+  k.flags[0] = perturbs(a.params);
   return {"linalg", encode_attrs(k)};
 }
 
@@ -360,6 +366,7 @@ constinit const Primitive triangular_solve_p = {
 };
 constinit const Primitive tridiagonal_solve_p = {
     .name = "tridiagonal_solve",
+    .params = params_of<TridiagonalSolveParams>,
     .type = tridiagonal_solve_type,
     .eval = kernel_eval,
     .jvp = tridiagonal_solve_jvp,
@@ -401,8 +408,9 @@ Value triangular_solve(const Value& a, const Value& b, TriangularParams p) {
   return bind1(ops::triangular_solve_p, {a, b}, p);
 }
 Value tridiagonal_solve(const Value& dl, const Value& d, const Value& du,
-                        const Value& b) {
-  return bind1(ops::tridiagonal_solve_p, {dl, d, du, b});
+                        const Value& b, bool perturb_singular) {
+  return bind1(ops::tridiagonal_solve_p, {dl, d, du, b},
+               TridiagonalSolveParams{perturb_singular});
 }
 Value lu_pivots_to_permutation(const Value& pivots, int64_t size) {
   return bind1(ops::lu_pivots_to_permutation_p, {pivots},

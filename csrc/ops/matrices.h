@@ -67,8 +67,10 @@ Value linear_solve(const Value& a, const Value& lu, const Value& permutation,
                    const Value& b, int64_t trans);
 Value lu_pivots_to_permutation(const Value& pivots, int64_t size);
 Value triangular_solve(const Value& a, const Value& b, TriangularParams p);
+// perturb_singular: tiny pivots are moved away from zero, where the result
+// would overflow.
 Value tridiagonal_solve(const Value& dl, const Value& d, const Value& du,
-                        const Value& b);
+                        const Value& b, bool perturb_singular = false);
 Values geqrf(const Value& x);
 Values geqp3(const Value& x, const Value& pivots);
 Value householder_product(const Value& a, const Value& taus);

@@ -48,7 +48,8 @@ void bind_linalg(py::module_& m) {
           return lax::triangular_solve(
               a, b, {left, lower, transpose, conjugate, unit});
         });
-  m.def("tridiagonal_solve", lax::tridiagonal_solve);
+  m.def("tridiagonal_solve", lax::tridiagonal_solve, py::arg(), py::arg(),
+        py::arg(), py::arg(), py::arg("perturb_singular") = false);
   m.def("geqrf", [](const Value& x) { return to_tuple(lax::geqrf(x)); });
   m.def("geqp3", [](const Value& x, const Value& p) {
     return to_tuple(lax::geqp3(x, p));

@@ -171,6 +171,12 @@ SCIPY = {
     "toeplitz": (scipy.toeplitz, [(3,), (4,)]),
 }
 LAX = {
+    "tridiagonal_solve_perturbed": (
+        lambda low, d, up, b: lax.linalg.tridiagonal_solve(
+            low, d + 4, up, b, perturb_singular=True
+        ),
+        [(4,), (4,), (4,), (4, 2)],
+    ),
     "cholesky": (
         lambda a: lax.linalg.cholesky(_positive(a)),
         [(2, 3, 3)],

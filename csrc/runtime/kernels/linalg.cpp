@@ -569,12 +569,78 @@ void tridiagonal(const Problem& p) {
   std::copy(taus, taus + n - 1, p.output<T>(3));
 }
 
+// A tridiagonal matrix and right-hand sides, made triangular in place by
+// exchanging rows: row i becomes d[i], du[i], du2[i]. dl is read from 1.
+template <class T>
+void eliminate(int64_t n, int64_t k, const T* dl, T* d, T* du, T* du2, T* x) {
+  auto size = [](T v) {
+    return std::abs(std::real(v)) + std::abs(std::imag(v));
+  };
+  std::fill(du2, du2 + n, T(0));
+  T low = n > 1 ? dl[1] : T(0);  // of row i + 1, as it is now
+  for (int64_t i = 0; i + 1 < n; ++i, low = i + 1 < n ? dl[i + 1] : T(0)) {
+    if (size(low) > size(d[i])) {
+      std::swap(d[i], low);
+      std::swap(du[i], d[i + 1]);
+      if (i + 2 < n) std::swap(du2[i], du[i + 1]);
+      std::swap_ranges(x + i * k, x + (i + 1) * k, x + (i + 1) * k);
+    }
+    if (low == T(0)) continue;
+    T m = low / d[i];
+    d[i + 1] -= m * du[i];
+    if (i + 2 < n) du[i + 1] -= m * du2[i];
+    for (int64_t j = 0; j < k; ++j) x[(i + 1) * k + j] -= m * x[i * k + j];
+  }
+}
+
+// A pivot by which t can be divided: moved away from zero by `step`, which
+// doubles, as long as t / pivot would overflow (LAPACK's lagts).
+template <class T>
+T safe_pivot(T pivot, T t, real_t<T> step) {
+  using F = real_t<T>;
+  constexpr F tiny = std::numeric_limits<F>::min();
+  step = std::copysign(step, std::real(pivot));
+  while (std::abs(pivot) < F(1) &&
+         (pivot == T(0) || std::abs(t) * tiny > std::abs(pivot))) {
+    pivot += step;
+    step += step;
+  }
+  return pivot;
+}
+
+template <class T>
+void tridiagonal_solve_perturbed(const Problem& p) {
+  using F = real_t<T>;
+  int64_t n = p.a.n, k = p.a.k;
+  T *d = p.w.get<T>(0, n), *du = p.w.get<T>(1, n), *du2 = p.w.get<T>(2, n);
+  T* x = p.output<T>(0);
+  std::copy(p.input<T>(1), p.input<T>(1) + n, d);
+  std::copy(p.input<T>(2), p.input<T>(2) + n, du);
+  du[n - 1] = T(0);
+  std::copy(p.input<T>(3), p.input<T>(3) + n * k, x);
+  eliminate(n, k, p.input<T>(0), d, du, du2, x);
+  F largest = 0;
+  for (const T* part : {d, du, du2})
+    for (int64_t i = 0; i < n; ++i)
+      largest = std::max(largest, std::abs(part[i]));
+  F step = std::max(largest * std::numeric_limits<F>::epsilon(),
+                    std::numeric_limits<F>::min());
+  for (int64_t i = n; i-- > 0;)
+    for (int64_t j = 0; j < k; ++j) {
+      T t = x[i * k + j];
+      if (i + 1 < n) t -= du[i] * x[(i + 1) * k + j];
+      if (i + 2 < n) t -= du2[i] * x[(i + 2) * k + j];
+      x[i * k + j] = t / safe_pivot(d[i], t, step);
+    }
+}
+
 // in {dl[n], d[n], du[n], b[n,k]}, out {x[n,k]}; dl[0] and du[n-1] are not
-// read.
+// read. Flag 0: a singular matrix is perturbed.
 template <class T>
 void tridiagonal_solve(const Problem& p) {
   int64_t n = p.a.n, k = p.a.k;
   if (n == 0 || k == 0) return;
+  if (p.a.flags[0]) return tridiagonal_solve_perturbed<T>(p);
   T *dl = p.w.get<T>(0, n), *d = p.w.get<T>(1, n), *du = p.w.get<T>(2, n);
   T* x = p.w.get<T>(3, n * k);
   std::copy(p.input<T>(0) + 1, p.input<T>(0) + n, dl);

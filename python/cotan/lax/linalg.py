@@ -230,12 +230,12 @@ def tridiagonal_solve(dl, d, du, b, *, perturb_singular: bool = False):
       dl, d, du: the diagonals [..., m]; row i has dl[i], d[i], du[i] in
         columns i - 1, i, i + 1, so dl[0] and du[m - 1] are not read.
       b: right-hand sides [..., m, k].
+      perturb_singular: gives a finite solution of singular systems as well:
+        pivots by which a division would overflow are moved away from zero by
+        the precision times the largest element. Of use for eigenvectors by
+        inverse iteration. On the CPU only.
     """
-    if perturb_singular:
-        raise NotImplementedError(
-            "[tridiagonal_solve] perturb_singular=True is not available"
-        )
-    return _core.tridiagonal_solve(dl, d, du, b)
+    return _core.tridiagonal_solve(dl, d, du, b, bool(perturb_singular))
 
 
 def _broadcast_batch(*operands):
