@@ -30,8 +30,9 @@ uint64_t config_key() noexcept {
          uint32_t(c.rank_promotion) << 2 | uint32_t(c.debug_nans) << 4 |
          uint32_t(c.debug_infs) << 5 | uint32_t(c.threefry_partitionable) << 6 |
          uint32_t(c.disable_jit) << 7 | uint32_t(c.default_prng_impl) << 8 |
-         uint32_t(c.matmul_precision) << 11 | uint32_t(c.user_context) << 16 |
-         uint64_t(t.scope) << 32;
+         uint32_t(c.matmul_precision) << 11 |
+         uint32_t(c.check_static_indices) << 14 |
+         uint32_t(c.user_context) << 16 | uint64_t(t.scope) << 32;
 }
 
 }  // namespace cotan

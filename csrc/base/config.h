@@ -29,6 +29,7 @@ struct Config {
   bool checking_leaks = false;
   bool threefry_partitionable = true;
   bool disable_jit = false;
+  bool check_static_indices = false;
   PrngImpl default_prng_impl = PrngImpl::threefry2x32;
   MatmulPrecision matmul_precision = MatmulPrecision::unset;
   uint16_t user_context = 0;  // number of the values of user contexts

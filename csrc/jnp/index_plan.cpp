@@ -150,6 +150,23 @@ ResolvedIndex resolve_index(const Shape& shape,
 
 // ---- static
 
+void check_integers(const Shape& shape, std::span<const IndexItem> index,
+                    bool wrap_negative) {
+  auto rank = int64_t(shape.size());
+  int64_t axis = 0, total = check_consumed(rank, index);
+  for (const IndexItem& i : index) {
+    if (i.kind == Kind::ellipsis) axis += rank - total;
+    if (i.kind == Kind::integer) {
+      int64_t n = shape[size_t(axis)];
+      int64_t at = i.start < 0 && wrap_negative ? i.start + n : i.start;
+      if (at < 0 || at >= n)
+        throw_index("index ", i.start, " out of bounds for axis ", axis,
+                    " with size ", n);
+    }
+    axis += consumed(i);
+  }
+}
+
 std::optional<StaticIndex> static_index(const Shape& shape,
                                         std::span<const IndexItem> index,
                                         bool wrap_negative) {

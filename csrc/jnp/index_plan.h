@@ -26,6 +26,9 @@ struct StaticIndex {
   bool in_bounds = true;
   bool unit_stride = true;
 };
+// IndexError for an integer outside of its axis.
+void check_integers(const Shape& shape, std::span<const IndexItem> index,
+                    bool wrap_negative);
 // The plan, or nullopt where the index has arrays.
 std::optional<StaticIndex> static_index(const Shape& shape,
                                         std::span<const IndexItem> index,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/config.h"
 #include "base/error.h"
 #include "jnp/index_plan.h"
 #include "jnp/ufuncs.h"
@@ -147,6 +148,10 @@ Value read_windows(const Value& x, std::span<const IndexItem> index,
 
 Value getitem(const Value& x, std::span<const IndexItem> index,
               const IndexOptions& o) {
+  if (config().check_static_indices &&
+      o.mode.value_or(GatherMode::promise_in_bounds) ==
+          GatherMode::promise_in_bounds)
+    check_integers(x.shape(), index, o.wrap_negative);
   Index constants;
   if (has_scalar_array(index)) {
     constants = with_constants(index);

@@ -154,6 +154,11 @@ Shape matrix_operands(const TypeArgs& a, std::initializer_list<int64_t> ranks,
       if (x.dtype != DType::i32)
         throw_type("[", name, "] operand ", i, " of ", name,
                    " must be int32, got ", x);
+    } else if (is_float(x.dtype) && !has_lapack(x.dtype)) {
+      throw_not_implemented("[", name, "] Unsupported dtype ",
+                            dtype_name(x.dtype),
+                            ": matrices are float32, float64, complex64 or "
+                            "complex128");
     } else if (!has_lapack(x.dtype)) {
       throw_type("[", name, "] ", name, " does not accept dtype ",
                  dtype_name(x.dtype), " at position ", i,

@@ -39,6 +39,7 @@ auto with_field(C& c, const std::string& name, F&& f) {
   if (name == "checking_leaks") return f(c.checking_leaks);
   if (name == "threefry_partitionable") return f(c.threefry_partitionable);
   if (name == "disable_jit") return f(c.disable_jit);
+  if (name == "check_static_indices") return f(c.check_static_indices);
   if (name == "default_prng_impl") return f(c.default_prng_impl, kPrng);
   if (name == "matmul_precision") return f(c.matmul_precision, kPrecision);
   if (name == "user_context") return f(c.user_context);

@@ -10,10 +10,16 @@ cdef extern from "python/ufunc_table.h" namespace "cotan::python":
     const UfuncEntry& ufunc_entry(size_t)
 
 
+from cpython.object cimport PyObject_GenericSetAttr
+
+
 # Those of cotan.lax that take a request for accuracy.
 cdef frozenset _WITH_ACCURACY = frozenset([
     "cbrt", "cos", "exp", "exp2", "expm1", "log", "log1p", "logistic",
     "rsqrt", "sin", "sqrt", "tan", "tanh"])
+
+
+cdef frozenset _READ_ONLY = frozenset(["identity", "nargs", "nin", "nout"])
 
 
 cdef class Ufunc:
@@ -78,6 +84,11 @@ cdef class Ufunc:
             raise AttributeError(f"{self!r} has no attribute {name!r}")
         from cotan.numpy.vectorizing import method_of
         return method_of(self, name)
+
+    def __setattr__(self, name, value):
+        if name in _READ_ONLY and self.__module__ == "cotan.numpy":
+            raise AttributeError(f"attribute {name!r} of {self!r} is read-only")
+        PyObject_GenericSetAttr(self, name, value)
 
     def __get__(self, instance, owner):
         # As Python functions do: an attribute of a class is a method.

@@ -228,3 +228,37 @@ def test_empty_matrices():
     u, s, vh = cnp.linalg.svd(np.zeros((3, 0)))
     assert (u.shape, s.shape, vh.shape) == ((3, 3), (0,), (0, 0))
     np.testing.assert_array_equal(u, np.eye(3))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float8_e5m2"])
+def test_matrices_of_narrow_floats(dtype):
+    x = cnp.eye(3, dtype=dtype)
+    for f in (
+        cnp.linalg.qr,
+        cnp.linalg.svd,
+        cnp.linalg.inv,
+        lax_linalg.cholesky,
+        lax_linalg.eigh,
+        lax_linalg.schur,
+    ):
+        with pytest.raises(
+            NotImplementedError, match=f"Unsupported dtype {dtype}"
+        ):
+            f(x)
+    with pytest.raises(ValueError, match=f"RFFT input .* got {dtype}"):
+        cotan.lax.fft(x, "rfft", (3,))
+
+
+def test_matrices_of_integers():
+    x = np.array([[2, 1], [1, 2]], "i4")
+    for name in ("cholesky", "eigh"):
+        f = getattr(lax_linalg, name)
+        for got, want in zip(
+            cotan.tree.leaves(f(x)),
+            cotan.tree.leaves(f(x.astype("f4"))),
+            strict=True,
+        ):
+            assert got.dtype == want.dtype == "float32"
+            np.testing.assert_allclose(got, want, rtol=1e-6)
+        with pytest.raises(TypeError, match="does not accept dtype int32"):
+            f(x, symmetrize_input=False)

@@ -128,3 +128,35 @@ def test_constant_indices_leave_no_arithmetic():
     x, i = cnp.ones((4, 5)), cnp.array([-1, 0])
     j = str(cotan.make_jaxpr(lambda x: x[i])(x))
     assert "gather" in j and j.count(" = ") == 1
+
+
+OUTSIDE = [
+    ((2,), -4, "index -4 out of bounds for axis 0 with size 2"),
+    ((2,), np.int32(2), "index 2 out of bounds for axis 0"),
+    ((2, 3), np.index_exp[..., 3], "index 3 out of bounds for axis 1"),
+    ((2, 3, 5), np.index_exp[:5, None, :, 6], "6 out of bounds for axis 2"),
+    ((2, 3, 5), np.index_exp[:, [1, 2], 6], "6 out of bounds for axis 2"),
+    ((2, 3, 5), np.index_exp[np.ones((2, 3), bool), 7], "7 out of bounds"),
+]
+
+
+@pytest.mark.parametrize("shape, index, message", OUTSIDE)
+def test_integers_outside_are_errors_if_asked_for(shape, index, message):
+    x = cnp.zeros(shape)
+    f = cotan.jit(lambda x: x[index])
+    want = f(x).shape  # the nearest element
+    with cotan.config.within("check_static_indices", True):
+        for read in (
+            lambda: x[index],
+            lambda: f(x),  # traced again
+            lambda: x.at[index].get(),
+            lambda: x.at[index].get(mode="promise_in_bounds"),
+        ):
+            with pytest.raises(IndexError, match=message):
+                read()
+        assert x.at[index].get(mode="clip").shape == want
+        assert x.at[index].set(1).shape == shape
+        assert x[tuple(-n for n in shape)].shape == ()
+        with pytest.raises(IndexError, match="index -1 out of bounds"):
+            x.at[-1].get(wrap_negative_indices=False)
+    assert f(x).shape == x[index].shape == want

@@ -153,15 +153,18 @@ def test_nothing_happens_twice(case):
     )
 
 
+REFUSED = (TypeError, ValueError, NotImplementedError)
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if c.sweep], ids=repr)
 def test_other_dtypes_are_refused(case):
     for dtype in ALL:
         if dtype in case.dtypes or dtype in case.also:
             continue
         xs = arrays(case.make(dtype))
-        with pytest.raises((TypeError, ValueError), match=case.primitive):
+        with pytest.raises(REFUSED, match=case.primitive):
             case.call(*xs)
-        with pytest.raises((TypeError, ValueError), match=case.primitive):
+        with pytest.raises(REFUSED, match=case.primitive):
             cotan.make_jaxpr(lambda *a: case.call(*a))(*xs)
 
 

@@ -145,7 +145,7 @@ def test_messages():
         transform.Rotation.from_euler("xxy", cnp.ones(3))
     with pytest.raises(TypeError, match="must be a `Rotation` instance"):
         transform.Slerp.init(cnp.arange(2.0), cnp.ones((2, 4)))
-    with pytest.raises(NotImplementedError, match="does not support mode"):
+    with pytest.raises(NotImplementedError, match="does not yet support mode"):
         cotan.scipy.ndimage.map_coordinates(
             cnp.ones(2), [cnp.ones(1)], 1, "grid"
         )

@@ -171,6 +171,17 @@ def test_accuracy_of_pairs(case):
             )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gamma_where_it_overflows(dtype):
+    x = [35.0, 35.1, 36, 40, 171, 171.7, 172, 200, 1e30, np.inf, -np.inf, -0.0]
+    x = np.array([*x, -36.5, -200.5, -1e30, 0], dtype)
+    with cotan.enable_x64():
+        got = cotan.scipy.special.gamma(x)
+    want = special.gamma(x)
+    tiny = np.finfo(dtype).tiny  # below, results may be 0
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=tiny)
+
+
 def test_limits_of_oscillating_integrals():
     x = np.array([np.inf, -np.inf, np.nan, 0.0], "f4")
     for name in ("fresnel", "sici"):

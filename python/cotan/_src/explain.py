@@ -20,6 +20,7 @@ _PART_OF_KEY = (
     "debug_infs",
     "threefry_partitionable",
     "disable_jit",
+    "check_static_indices",
     "default_prng_impl",
     "default_matmul_precision",
 )

@@ -19,6 +19,7 @@ _FIELDS = {
     "check_tracer_leaks": ("checking_leaks", None),
     "threefry_partitionable": ("threefry_partitionable", None),
     "disable_jit": ("disable_jit", None),
+    "check_static_indices": ("check_static_indices", None),
     "default_prng_impl": (
         "default_prng_impl",
         (

@@ -33,6 +33,10 @@ def fft(x, fft_type: FftType | str, fft_lengths: Sequence[int]):
     is_complex = dtypes.issubdtype(x.dtype, np.complexfloating)
     if fft_type is FftType.RFFT and is_complex:
         raise ValueError("only real valued inputs supported for rfft")
+    if fft_type is FftType.RFFT and _is_narrow(x.dtype):
+        raise ValueError(
+            f"[fft] RFFT input must be float32 or float64, got {x.dtype}"
+        )
     if not is_complex:
         wide = x.dtype in (np.float64, np.int64, np.uint64)
         real = _core.canonical_dtype(np.float64 if wide else np.float32)
@@ -46,6 +50,10 @@ def fft(x, fft_type: FftType | str, fft_lengths: Sequence[int]):
     if 0 in lengths:
         return _empty(x, fft_type, lengths)
     return _core.fft(x, int(fft_type), lengths)
+
+
+def _is_narrow(dtype) -> bool:
+    return dtypes.issubdtype(dtype, np.floating) and dtype.itemsize < 4
 
 
 def _empty(x, fft_type, lengths):

@@ -109,6 +109,8 @@ def cholesky(x, *, symmetrize_input: bool = True):
       L of x's shape and dtype; full of nan where x is not positive definite.
     """
     x = _array(x)
+    if symmetrize_input:  # which divides by 2
+        (x,) = _core.promote_inexact("cholesky", [x])
     if symmetrize_input and _has_lapack(x):
         _check_square("cholesky", x)
         x = _core.symmetrize(x)
@@ -408,6 +410,8 @@ def eigh(
       eigenvalues.
     """
     x = _array(x)
+    if symmetrize_input:  # which divides by 2
+        (x,) = _core.promote_inexact("eigh", [x])
     if x.ndim >= 2:
         _check_subset("eigh", subset_by_index, (0, x.shape[-1]))
         square = x.shape[-1] == x.shape[-2]

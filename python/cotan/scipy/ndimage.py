@@ -71,7 +71,7 @@ def map_coordinates(input, coordinates, order, mode="constant", cval=0.0):
         )
     if mode not in _MODES:
         raise NotImplementedError(
-            f"map_coordinates does not support mode {mode}. Currently "
+            f"map_coordinates does not yet support mode {mode}. Currently "
             f"supported modes are {set(_MODES)}."
         )
     if order not in (0, 1):

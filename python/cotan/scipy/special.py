@@ -186,11 +186,13 @@ def _gamma_positive(x):
     rest = lax.exp(_special.stirling_rest(y))
     value = half * (math.sqrt(2 * math.pi) * lax.exp(-y) * rest) * half
     lost = _where(small, x - (y - 8.0), 0.0)  # by rounding x + 8
-    value = value + value * lost * lax.log(y)
+    value = _where(small, value + value * lost * lax.log(y), value)
     steps = _where(small, x, 1.0)
     for k in range(1, 8):
         steps = steps * _where(small, x + float(k), 1.0)
-    return value / steps
+    # Beyond, the first factor overflows and the second is zero.
+    end = 172.0 if x.dtype == np.float64 else 36.0
+    return _where(lax.gt(x, end), np.inf, value / steps)
 
 
 @custom_jvp
