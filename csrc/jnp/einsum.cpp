@@ -283,7 +283,7 @@ Term contract_pair(Term a, Term b, const Labels& needed, const Labels* order,
   }
   DotParams p;
   p.precision = o.precision;
-  if (o.preferred) p.preferred = canonical(*o.preferred);
+  p.preferred = o.preferred ? canonical(*o.preferred) : a.x.dtype();
   for (int l : a.labels) {
     if (!has(b.labels, l)) continue;
     bool batch = has(needed, l);
@@ -292,7 +292,7 @@ Term contract_pair(Term a, Term b, const Labels& needed, const Labels* order,
   }
   if (p.lhs_contract.empty()) {
     Value y = multiply_terms(a, b, out);
-    if (p.preferred) y = lax::convert(y, *p.preferred);
+    if (o.preferred) y = lax::convert(y, *p.preferred);
     return {y, std::move(out)};
   }
   return {lax::dot_general(a.x, b.x, std::move(p)), std::move(out)};

@@ -20,10 +20,11 @@ Pair common_type(const Value& x, const Value& y) {
   return {lax::convert(x, t.dtype, t.weak), lax::convert(y, t.dtype, t.weak)};
 }
 
-DotParams params_of(const ProductOptions& o) {
+// The type of the result is said, as JAX's functions do.
+DotParams params_of(const ProductOptions& o, DType operands) {
   DotParams p;
   p.precision = o.precision;
-  if (o.preferred) p.preferred = canonical(*o.preferred);
+  p.preferred = o.preferred ? canonical(*o.preferred) : operands;
   return p;
 }
 
@@ -45,7 +46,7 @@ Value matmul(const Value& x, const Value& y, const ProductOptions& o) {
         "dot_general requires contracting dimensions to have the same "
         "shape, got (",
         ka, ",) and (", kb, ",).");
-  DotParams p = params_of(o);
+  DotParams p = params_of(o, a.dtype());
   if (a.rank() <= 2 || b.rank() <= 2) {
     // One side has no batch: a single contraction, free axes in order.
     p.lhs_contract = {a.rank() - 1};
@@ -81,7 +82,7 @@ Value matmul(const Value& x, const Value& y, const ProductOptions& o) {
 Value contract(const Value& x, const Value& y, Axes x_axes, Axes y_axes,
                const ProductOptions& o) {
   auto [a, b] = common_type(x, y);
-  DotParams p = params_of(o);
+  DotParams p = params_of(o, a.dtype());
   Shape left, right;
   for (int64_t d : x_axes) left.push_back(x.shape()[size_t(d)]);
   for (int64_t d : y_axes) right.push_back(y.shape()[size_t(d)]);

@@ -322,10 +322,10 @@ std::vector<std::string> dot_print(const Params& params) {
   std::vector<std::string> items{cat(
       "dimension_numbers=((", list(p.lhs_contract), ", ", list(p.rhs_contract),
       "), (", list(p.lhs_batch), ", ", list(p.rhs_batch), "))")};
-  if (p.preferred)
-    items.push_back(cat("preferred_element_type=", dtype_name(*p.preferred)));
   if (!p.precision.empty())
     items.push_back(cat("precision=", precision_pair(p.precision)));
+  if (p.preferred)
+    items.push_back(cat("preferred_element_type=", dtype_name(*p.preferred)));
   return items;
 }
 

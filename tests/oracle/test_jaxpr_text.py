@@ -47,3 +47,22 @@ def test_text(name):
         str(m.make_jaxpr(programs(m)[name])(1.0)) for m in (cotan, jax)
     )
     assert got == want
+
+
+def test_products_name_the_type_of_their_result():
+    def products(m):
+        jnp, lax = m.numpy, m.lax
+        return lambda x, y: (
+            jnp.dot(x, x, precision="highest"),
+            jnp.einsum("ij,kj->ik", x, x),
+            jnp.matmul(x, y),
+            x @ x,
+            m.grad(lambda x: jnp.sum(x @ y))(x),
+            m.vmap(jnp.dot)(x, x),
+            lax.dot(x, x),
+        )
+
+    x, y = np.ones((3, 3), "float32"), np.ones(3, "float32")
+    got, want = (str(m.make_jaxpr(products(m))(x, y)) for m in (cotan, jax))
+    assert got == want
+    assert got.count("preferred_element_type=float32") == 7
