@@ -171,10 +171,13 @@ Device* find_device(std::string_view platform, int id) {
 
 namespace {
 thread_local Device* thread_device = nullptr;
+// Thread storage is slow to reach from a shared library: only once used.
+std::atomic<bool> any_thread_device = false;
 }
 
 Device* default_device() noexcept {
-  if (thread_device) return thread_device;
+  if (any_thread_device.load(std::memory_order_relaxed) && thread_device)
+    return thread_device;
   Device* d = registry().chosen.load(std::memory_order_acquire);
   return d ? d : cpu_device();
 }
@@ -183,6 +186,7 @@ void set_default_device(Device* device) noexcept {
   registry().chosen.store(device, std::memory_order_release);
 }
 Device* set_thread_device(Device* device) noexcept {
+  any_thread_device.store(true, std::memory_order_relaxed);
   return std::exchange(thread_device, device);
 }
 
