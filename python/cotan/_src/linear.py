@@ -210,6 +210,16 @@ class LinearRule(NamedTuple):
     in_types: tuple
     out_types: tuple
 
+    @property
+    def jaxpr(self):
+        """The linear program, its residuals as the first inputs."""
+        return self.linear.jaxpr([])
+
+    @property
+    def args(self):
+        """What it stands for as a `functools.partial`: of the program."""
+        return (self.jaxpr,)
+
     def __call__(self, *args):
         n = len(args) - len(self.in_tree.children()[0].children())
         residuals, tangents = args[: max(n, 0)], args[max(n, 0) :]

@@ -522,6 +522,8 @@ def iscomplexobj(x) -> bool:
     """Whether the dtype is complex."""
     if x is None:
         return False
+    if hasattr(x, "__jax_array__"):
+        x = _operand(x, "iscomplexobj", 0)
     if isinstance(x, (list, tuple)):
         from cotan.numpy.creation import asarray
 
@@ -538,6 +540,8 @@ def isrealobj(x) -> bool:
 
 def isscalar(element) -> bool:
     """Whether this is a scalar: also an Array of rank 0."""
+    if hasattr(element, "__jax_array__"):
+        element = _operand(element, "isscalar", 0)
     if isinstance(element, Array):
         return element.ndim == 0
     return np.isscalar(element) or (

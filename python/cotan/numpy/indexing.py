@@ -603,11 +603,13 @@ def triu_indices(n, k=0, m=None):
 
 def tril_indices_from(arr, k=0):
     """`tril_indices` of a matrix."""
+    arr = _operand(arr, "tril_indices_from", 0)
     return tril_indices(arr.shape[-2], k, arr.shape[-1])
 
 
 def triu_indices_from(arr, k=0):
     """`triu_indices` of a matrix."""
+    arr = _operand(arr, "triu_indices_from", 0)
     return triu_indices(arr.shape[-2], k, arr.shape[-1])
 
 
@@ -653,6 +655,8 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
     n = a.shape[axis]
     if isinstance(obj, slice):
         obj = np.arange(n)[obj]
+    elif hasattr(obj, "__jax_array__"):
+        obj = _operand(obj, "delete", 1)
     if assume_unique_indices and np.ndim(obj):
         obj = _operand(obj, "delete", 1)
         if dtypes.issubdtype(obj.dtype, np.integer):

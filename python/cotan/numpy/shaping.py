@@ -193,6 +193,8 @@ def rot90(m, k=1, axes=(0, 1)):
 def roll(a, shift, axis=None):
     """Elements moved along axes; those that leave come back at the start."""
     a = _operand(a, "roll", 0)
+    if hasattr(shift, "__jax_array__"):
+        shift = _operand(shift, "roll", 1)
     if isinstance(shift, Array) and not _dispatch.is_concrete(shift):
         return _roll_traced(a, shift, axis)
     if isinstance(shift, (Array, np.ndarray)):
@@ -553,4 +555,5 @@ def trim_zeros(filt, trim="fb", axis=None):
     """Without leading (f) and trailing (b) zeros; needs concrete values."""
     from cotan.numpy.creation import asarray
 
-    return asarray(np.trim_zeros(np.asarray(filt), trim))
+    values = np.asarray(_operand(asarray(filt), "trim_zeros", 0))
+    return asarray(np.trim_zeros(values, trim))
