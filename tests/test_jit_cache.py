@@ -1,6 +1,7 @@
 """The caches of traces, programs and kernels: what is found again, that a hash
 is never trusted, and that threads compile once."""
 
+import functools
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import cotan
 import cotan.numpy as cnp
-from cotan import _core, lax
+from cotan import _core, lax, random
 
 
 def changes(f, *names):
@@ -212,3 +213,43 @@ def test_precision_of_products_is_part_of_the_key():
     assert len(traces) == 2
     with pytest.raises(ValueError, match="must be one of"):
         cotan.config.update("jax_default_matmul_precision", "exact")
+
+
+def test_settings_are_part_of_the_key_of_bodies():
+    """Of loops, branches and checkpoints, whose functions are traced once."""
+
+    def body(c, _):
+        return c + random.bits(random.PRNGKey(3)), None
+
+    def total():
+        return lax.scan(body, np.uint32(0), None, 2)[0].item()
+
+    plain = total()
+    with cotan.default_prng_impl("rbg"):
+        assert total() != plain
+    assert total() == plain
+    with cotan.threefry_partitionable(False):
+        word = int(random.bits(random.PRNGKey(3)))
+        assert total() == 2 * word % 2**32 != plain
+    context = cotan.make_user_context(1)
+    scaled = cotan.checkpoint(lambda x: x * context.value)
+    assert scaled(2.0) == 2.0
+    with context(5):
+        assert scaled(2.0) == 10.0
+
+
+def test_checkpoint_traces_once_for_static_arguments():
+    traces = []
+
+    @functools.partial(cotan.checkpoint, static_argnums=(0,))
+    def f(n, x, *, m=1):
+        traces.append(n)
+        return x * n * m
+
+    for n in (2, 2, 3, 2):
+        assert f(n, 5.0) == 5 * n
+    assert traces == [2, 3]
+    f(True, 5.0)
+    f(1, 5.0)
+    assert traces[2:] == [True, 1] and type(traces[2]) is bool
+    assert cotan.grad(lambda x: f(2, x, m=3))(1.0) == 6.0

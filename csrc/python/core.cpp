@@ -86,6 +86,8 @@ struct ThreadConfig {
 void bind_settings(py::module_& m) {
   m.def("get_config",
         [](const std::string& name) { return get_field(config(), name); });
+  // Equal where the settings and named axes that traces depend on are.
+  m.def("config_key", [] { return config_key(); });
   // The process's, not that of an active context manager.
   m.def("get_global_config", [](const std::string& name) {
     const Config* mine = set_thread_config(nullptr);

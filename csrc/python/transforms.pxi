@@ -12,9 +12,6 @@ cdef extern from "ir/jaxpr.h" namespace "cotan":
     bint jaxpr_equal(const JaxprObj&, const JaxprObj&)
     uint64_t jaxpr_hash(const JaxprObj&)
 
-cdef extern from "base/config.h" namespace "cotan":
-    uint32_t thread_scope()
-
 cdef extern from "trace/trace.h" namespace "cotan":
     cppclass TracedGraph:
         TracedGraph()
@@ -235,11 +232,6 @@ def axes_in_scope():
     result = <object>l
     Py_DECREF(result)
     return result
-
-
-def scope_number():
-    """Equal where the same axes are in scope."""
-    return thread_scope()
 
 
 def uses_axis(ClosedJaxpr j, name):

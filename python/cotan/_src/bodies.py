@@ -18,7 +18,6 @@ from cotan.tree_util import (
 )
 
 _traces: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_SETTINGS = ("x64", "promotion", "rank_promotion", "debug_nans", "debug_infs")
 
 
 class Body:
@@ -58,12 +57,7 @@ def trace(fun, in_tree, in_avals) -> Body:
 
     The trace is kept as long as `fun`, unless it closes over tracers.
     """
-    key = (
-        in_tree,
-        tuple(in_avals),
-        _dispatch.scope_number(),
-        *(_core.get_config(name) for name in _SETTINGS),
-    )
+    key = in_tree, tuple(in_avals), _core.config_key()
     try:
         known = _traces.setdefault(fun, {})
     except TypeError:  # not hashable, or no weak references

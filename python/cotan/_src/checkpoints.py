@@ -80,11 +80,18 @@ def checkpoint(
     )
     barrier = prevent_cse if isinstance(prevent_cse, bool) else any(prevent_cse)
 
+    # A trace is found again by the function that was traced.
+    with_static = functools.lru_cache(64)(functools.partial(_with_static, fun))
+
     @functools.wraps(fun)
     def wrapped(*args, **kwargs):
         target, dynamic = fun, (args, kwargs)
         if nums or names:
-            target, dynamic = _without_static(fun, args, kwargs, nums, names)
+            statics, dynamic = _split_static(args, kwargs, nums, names)
+            try:
+                target = with_static(statics, _types_of(statics))
+            except TypeError:  # not hashable
+                target = _with_static(fun, statics, ())
         values, tree = bodies.operands(dynamic, "checkpoint")
         types = [_dispatch.aval_of(x) for x in values]
         body = bodies.trace(target, tree, types)
@@ -96,24 +103,37 @@ def checkpoint(
     return wrapped
 
 
-def _without_static(fun, args, kwargs, nums, names):
-    where = {n for n in nums if n < len(args)}
-    fixed = {k: v for k, v in kwargs.items() if k in names}
-    for x in (*(args[n] for n in where), *fixed.values()):
+def _split_static(args, kwargs, nums, names):
+    """((positions and values, names and values), dynamic (args, kwargs))."""
+    places = tuple((n, args[n]) for n in nums if n < len(args))
+    fixed = tuple((k, v) for k, v in kwargs.items() if k in names)
+    for _, x in (*places, *fixed):
         if isinstance(x, _dispatch.Tracer):
             raise ValueError(
                 "checkpoint: a static argument is a traced array; it must be "
                 "a Python value"
             )
+    where = {n for n, _ in places}
+    positional = tuple(x for i, x in enumerate(args) if i not in where)
+    keywords = {k: v for k, v in kwargs.items() if k not in names}
+    return (places, fixed), (positional, keywords)
+
+
+def _types_of(statics):
+    return tuple(type(x) for part in statics for _, x in part)
+
+
+def _with_static(fun, statics, types):
+    """fun of the dynamic arguments. `types` tells 1 from True."""
+    places, fixed = statics
 
     def target(*dynamic, **more):
-        rest = iter(dynamic)
-        full = [args[i] if i in where else next(rest) for i in range(len(args))]
-        return fun(*full, **fixed, **more)
+        full = list(dynamic)
+        for n, value in places:  # in ascending order
+            full.insert(n, value)
+        return fun(*full, **dict(fixed), **more)
 
-    positional = tuple(x for i, x in enumerate(args) if i not in where)
-    keywords = {k: v for k, v in kwargs.items() if k not in fixed}
-    return target, (positional, keywords)
+    return target
 
 
 def checkpoint_name(x, name: str):
