@@ -173,7 +173,7 @@ namespace {
 thread_local Device* thread_device = nullptr;
 // Thread storage is slow to reach from a shared library: only once used.
 std::atomic<bool> any_thread_device = false;
-}
+}  // namespace
 
 Device* default_device() noexcept {
   if (any_thread_device.load(std::memory_order_relaxed) && thread_device)
