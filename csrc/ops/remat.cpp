@@ -11,7 +11,8 @@ namespace cotan {
 
 using namespace ops;
 
-extern const Primitive checkpoint_p, optimization_barrier_p, name_p;
+extern const Primitive checkpoint_p, optimization_barrier_p, name_p, scan_p,
+    cond_p;
 
 namespace {
 
@@ -79,45 +80,171 @@ Values eval_flat(const Jaxpr& j, std::span<const Value> args) {
   return out;
 }
 
-// A forward program split by a policy: `forward` gives the results, then what
-// is saved; `recompute` takes the inputs, then what was saved, and gives the
-// residuals.
-struct Split {
-  JaxprRef forward, recompute;
-  size_t num_saved = 0;
+bool has_calls(const Jaxpr& j) {
+  return std::any_of(j.eqns.begin(), j.eqns.end(),
+                     [](const Eqn& e) { return e.prim->inlined; });
+}
+JaxprRef flattened(const JaxprRef& j) {
+  if (!has_calls(*j)) return j;
+  TracedGraph g =
+      trace_to_jaxpr([&](std::span<const Value> x) { return eval_flat(*j, x); },
+                     j->in_avals());
+  COTAN_CHECK(g.consts.empty());
+  return g.jaxpr;
+}
+
+// A program in two: `forward` gives its results, then what the policy saves;
+// `rest` takes its operands, then what was saved, and gives the results.
+struct Halves {
+  JaxprRef forward, rest;
+  std::vector<Var> saved;  // numbers of both
+  Avals types() const {
+    Avals out;
+    for (Var v : saved) out.push_back(forward->avals[size_t(v)]);
+    return out;
+  }
 };
 
-Split split_by_policy(const Jaxpr& f, size_t num_primals,
-                      const SavePolicy* policy) {
-  std::vector<Var> saved;
-  auto rest = make_ref<Jaxpr>(f);
-  rest->eqns.clear();
-  for (const Eqn& e : f.eqns) {
+class Splitter {
+ public:
+  Splitter(JaxprRef j, const SavePolicy* policy)
+      : j_(policy ? flattened(j) : j), policy_(policy) {
+    h_.forward = make_ref<Jaxpr>(*j_);
+    h_.rest = make_ref<Jaxpr>(*j_);
+    eqns(h_.forward).clear();
+    eqns(h_.rest).clear();
+    for (const Eqn& e : j_->eqns) add(e);
+    for (Var v : h_.saved) {
+      jaxpr(h_.forward).out.push_back(Atom::var(v));
+      jaxpr(h_.rest).in.push_back(v);
+    }
+  }
+  Halves take() { return std::move(h_); }
+
+ private:
+  static Jaxpr& jaxpr(const JaxprRef& j) { return const_cast<Jaxpr&>(*j); }
+  static std::vector<Eqn>& eqns(const JaxprRef& j) { return jaxpr(j).eqns; }
+
+  void add(const Eqn& e) {
     Avals in;
-    for (Atom a : e.in) in.push_back(f.aval(a));
-    if (policy && policy->saves(e, in))
-      saved.insert(saved.end(), e.out.begin(), e.out.end());
-    else
-      rest->eqns.push_back(e);
+    for (Atom a : e.in) in.push_back(j_->aval(a));
+    if (policy_ && policy_->saves(e, in)) {
+      eqns(h_.forward).push_back(e);
+      h_.saved.insert(h_.saved.end(), e.out.begin(), e.out.end());
+    } else if (!policy_ || !(add_scan(e) || add_cond(e))) {
+      eqns(h_.forward).push_back(e);
+      eqns(h_.rest).push_back(e);
+    }
   }
-  rest->in.insert(rest->in.end(), saved.begin(), saved.end());
-  std::vector<bool> residuals(f.out.size(), true);
+
+  // The two parts of an equation: the first gives `extra` besides its
+  // results, the second takes them.
+  void add_parts(const Eqn& e, Params first, Params second,
+                 const Avals& extra) {
+    Eqn forward = e, rest = e;
+    forward.params = std::move(first);
+    rest.params = std::move(second);
+    for (const Aval& a : extra) {
+      auto v = Var(h_.forward->avals.size());
+      jaxpr(h_.forward).avals.push_back(a);
+      jaxpr(h_.rest).avals.push_back(a);
+      forward.out.push_back(v);
+      rest.in.push_back(Atom::var(v));
+      h_.saved.push_back(v);
+    }
+    eqns(h_.forward).push_back(std::move(forward));
+    eqns(h_.rest).push_back(std::move(rest));
+  }
+
+  // What a body saves is a stream out of one loop and into the other.
+  bool add_scan(const Eqn& e) {
+    if (e.prim != &scan_p) return false;
+    const auto& p = e.params.as<ScanParams>();
+    Halves body = Splitter(p.jaxpr, policy_).take();
+    if (body.saved.empty()) return false;
+    ScanParams first = p, second = p;
+    first.jaxpr = body.forward;
+    second.jaxpr = body.rest;
+    Avals extra = body.types();
+    for (Aval& a : extra) a.shape.insert(a.shape.begin(), p.length);
+    add_parts(e, first, second, extra);
+    return true;
+  }
+
+  // Zeros stand for what the other branches save.
+  bool add_cond(const Eqn& e) {
+    if (e.prim != &cond_p) return false;
+    std::vector<Halves> branches;
+    Avals extra;
+    for (const JaxprRef& j : e.params.as<CondParams>().branches) {
+      branches.push_back(Splitter(j, policy_).take());
+      Avals types = branches.back().types();
+      extra.append(types.begin(), types.end());
+    }
+    if (extra.empty()) return false;
+    CondParams first, second;
+    size_t begin = 0;
+    for (const Halves& b : branches) {
+      size_t end = begin + b.saved.size();
+      Avals in = b.rest->in_avals();
+      in.resize(in.size() - b.saved.size());
+      size_t n = in.size();
+      auto forward = [&](std::span<const Value> x) {
+        Values y = eval_jaxpr(*b.forward, x), out(y);
+        out.resize(y.size() - b.saved.size());
+        size_t own = out.size();
+        for (size_t i = 0; i < extra.size(); ++i)
+          out.push_back(i >= begin && i < end ? y[own + i - begin]
+                                              : zeros_of(extra[i]));
+        return out;
+      };
+      first.branches.push_back(closed(trace_to_jaxpr(forward, in)));
+      in.append(extra.begin(), extra.end());
+      auto rest = [&](std::span<const Value> x) {
+        Values y(x.first(n));
+        y.append(x.begin() + long(n + begin), x.begin() + long(n + end));
+        return eval_jaxpr(*b.rest, y);
+      };
+      second.branches.push_back(closed(trace_to_jaxpr(rest, in)));
+      begin = end;
+    }
+    add_parts(e, first, second, extra);
+    return true;
+  }
+
+  static JaxprRef closed(TracedGraph g) {
+    COTAN_CHECK(g.consts.empty());
+    return std::move(g.jaxpr);
+  }
+
+  JaxprRef j_;
+  const SavePolicy* policy_;
+  Halves h_;
+};
+
+// `forward` gives the results, then what is saved; `recompute` takes the
+// inputs, then what was saved, and gives the residuals.
+struct Split {
+  JaxprRef forward, recompute;
+};
+
+Split split_by_policy(const JaxprRef& f, size_t num_primals,
+                      const SavePolicy* policy) {
+  Halves h = Splitter(f, policy).take();
+  std::vector<bool> residuals(h.rest->out.size(), true);
   std::fill_n(residuals.begin(), num_primals, false);
-  DceResult live = dce(*rest, residuals, false);
-  Split s;
+  DceResult live = dce(*h.rest, residuals, false);
   auto recompute = make_ref<Jaxpr>(*live.jaxpr);
-  auto forward = make_ref<Jaxpr>(f);
+  auto forward = make_ref<Jaxpr>(*h.forward);
+  size_t n = h.rest->in.size() - h.saved.size();
   forward->out.resize(num_primals);
-  recompute->in.resize(f.in.size());
-  for (size_t i = 0; i < saved.size(); ++i) {
-    if (!live.used_inputs[f.in.size() + i]) continue;
-    recompute->in.push_back(saved[i]);
-    forward->out.push_back(Atom::var(saved[i]));
-    ++s.num_saved;
+  recompute->in.resize(n);
+  for (size_t i = 0; i < h.saved.size(); ++i) {
+    if (!live.used_inputs[n + i]) continue;
+    recompute->in.push_back(h.saved[i]);
+    forward->out.push_back(Atom::var(h.saved[i]));
   }
-  s.forward = dce(*forward, {}, false).jaxpr;
-  s.recompute = recompute;
-  return s;
+  return {dce(*forward, {}, false).jaxpr, recompute};
 }
 
 class RematTangent final : public TangentFn {
@@ -154,17 +281,9 @@ Linearized remat_linearize(const LinearizeArgs& a) {
   LinearizedJaxpr lin = linearize_jaxpr(p.jaxpr, nonzero);
   auto* policy = static_cast<const SavePolicy*>(p.policy.get());
   size_t n = lin.nonzero_out.size();
-  TracedGraph flat = lin.forward;
-  if (policy) {
-    const Jaxpr& f = *lin.forward.jaxpr;
-    flat = trace_to_jaxpr(
-        [&](std::span<const Value> x) { return eval_flat(f, x); },
-        f.in_avals());
-    flat.consts.append(lin.forward.consts.begin(), lin.forward.consts.end());
-  }
-  Split s = split_by_policy(*flat.jaxpr, n, policy);
+  Split s = split_by_policy(lin.forward.jaxpr, n, policy);
   auto t = std::make_unique<RematTangent>();
-  t->known = flat.consts;
+  t->known = lin.forward.consts;
   t->known.append(a.x.begin(), a.x.end());
   Values y;
   if (policy) {
