@@ -147,7 +147,7 @@ abi::Error* compile(abi::ClientCompileArgs* a) {
   if (mode() == "compile") return error(13, "the compiler is broken");
   if (mode() == "parse") return error(2, "-:3:5: error: no such operation");
   std::string text(a->program->code, a->program->code_size);
-  size_t from = text.find("-> (", text.find("@main")),
+  size_t from = text.find("-> ", text.find("@main")),
          to = text.find('\n', from);
   size_t n = 0;
   for (size_t at = from; (at = text.find("tensor<", at)) < to; ++at) ++n;
