@@ -237,11 +237,25 @@ static bool same_complex(C z, C got, C want) {
          close(got.imag(), want.imag(), !open);
 }
 
+// The angle of a function of sines and cosines; 0 for others.
+static double angle_of(MathFn fn, C z) {
+  if (fn == MathFn::sin || fn == MathFn::cos || fn == MathFn::tan)
+    return z.real();
+  bool imag = fn == MathFn::exp || fn == MathFn::sinh || fn == MathFn::cosh ||
+              fn == MathFn::tanh;
+  return imag ? z.imag() : 0;
+}
+
 TEST(math_complex_special_values) {
   for (const ComplexUnary& f : kComplex) {
     for (double x : kParts) {
       for (double y : kParts) {
         C z{x, y}, got = eval_complex(f.fn, z), want = f.reference(z);
+        // Of an infinite or nan angle Annex G knows one part at most: as in
+        // JAX, both are nan.
+        if (!std::isfinite(angle_of(f.fn, z)) && std::isnan(got.real()) &&
+            std::isnan(got.imag()))
+          continue;
         if (!same_complex(z, got, want)) {
           testing::fail(
               __FILE__, __LINE__,
