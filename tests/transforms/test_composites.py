@@ -9,6 +9,7 @@ import cotan
 import cotan.numpy as cnp
 from cotan import errors, lax
 from cotan.extend.core import jaxpr_as_fun
+from tests.device import on_cpu
 
 X = np.arange(1, 5, dtype=np.float32)
 
@@ -132,7 +133,8 @@ def test_stablehlo_of_attributes():
 def test_stablehlo_wants_a_namespace():
     for name in ("same", "my.", ".same", "my op.f", "1.f", "my..f"):
         f = lax.composite(lambda x: x, name)
-        np.testing.assert_array_equal(f(X), X)
+        if on_cpu:  # plugins get StableHLO
+            np.testing.assert_array_equal(f(X), X)
         with pytest.raises(ValueError, match="namespace, a dot and a name"):
             text_of(f, X)
 

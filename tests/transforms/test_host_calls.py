@@ -29,11 +29,13 @@ def test_options_first(capsys):
 
 
 def test_what_is_printed(capsys):
+    say = cotan.debug.print(ordered=True)
+
     @cotan.jit
     def f(x, k):
-        cotan.debug.print("{} {:.2f}", x, x[0])
-        cotan.debug.print("{}", {"a": x[1], "b": (None, "text")})
-        cotan.debug.print("{}", k)
+        say("{} {:.2f}", x, x[0])
+        say("{}", {"a": x[1], "b": (None, "text")})
+        say("{}", k)
 
     x = np.array([1.23456, 2e-9], np.float32)
     key = cotan.random.key(7)
