@@ -273,3 +273,51 @@ def test_degrees_of_harmonics_must_be_concrete():
         cotan.jit(f)(n, n, x, x)
     with pytest.raises(NotImplementedError, match="diff_n"):
         f(n, n, x, x, 1)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_extremes(x64):
+    inf, nan = np.inf, np.nan
+    s = cotan.scipy.special
+    with cotan.enable_x64(x64):
+        eps = np.finfo(cotan.numpy.ones(1).dtype).eps
+        for got, want in (
+            (
+                s.expi(cotan.numpy.array([nan, inf, -inf, 0])),
+                [nan, inf, 0, -inf],
+            ),
+            (
+                s.loggamma(cotan.numpy.array([-0.5, -1.5, -2, 0])),
+                [nan] * 3 + [inf],
+            ),
+            (s.comb(1e4, np.array([1.0, 2, 171])), [1e4, 4.9995e7, None]),
+            (
+                s.poch(np.array([1e10, 1e30]), np.array([1.0, 0.5])),
+                [1e10, 1e15],
+            ),
+            (s.gamma(np.array([30.5, 1e3, inf, -inf])), [None, inf, inf, nan]),
+        ):
+            for a, b in zip(np.asarray(got), want, strict=True):
+                if b is not None:
+                    np.testing.assert_allclose(a, b, rtol=200 * eps)
+        assert not np.isnan(s.comb(1e4, 171.0))
+
+
+def test_zeta_and_polygamma_left_of_zero():
+    special = pytest.importorskip("scipy.special")
+    s = cotan.scipy.special
+    x = np.array([2, 3, 4, 2, 2, 2, 2.5, 2, 1, 2.5], "f4")
+    q = np.array(
+        [-0.5, -0.25, -100.5, -1e5 + 0.5, -1, 0, -1, -3.25, -1, -0.5], "f4"
+    )
+    want = special.zeta(x.astype("f8"), q.astype("f8"))
+    want[8] = np.inf
+    np.testing.assert_allclose(s.zeta(x, q), want, rtol=2e-6)
+    n, z = (
+        np.array([1, 2, 1, 3, 1]),
+        np.array([-0.5, -0.4, -3.25, -2.75, -2], "f4"),
+    )
+    want = special.polygamma(n, z.astype("f8"))
+    np.testing.assert_allclose(s.polygamma(n, z), want, rtol=3e-6)
+    slope = cotan.grad(lambda q: s.zeta(3.0, q))(-0.75)
+    np.testing.assert_allclose(slope, -3 * special.zeta(4, -0.75), rtol=1e-5)

@@ -235,11 +235,12 @@ def _expi(x):
         unfinished, body, (first, small, one, lax.full_like(x, 0))
     )[3]
     near = np.euler_gamma + lax.log(y) + series
-    z = _where(x > 40.0, x, 50.0)
+    z = _where((x > 40.0) & (x < np.inf), x, 50.0)
     terms = [math.factorial(k) for k in range(20)]
     far = lax.exp(z) / z * _polynomial(1.0 / z, [float(c) for c in terms])
     negative = -_expn(one, _where(x < 0.0, -x, 1.0))
     value = _where(small, near, _where(positive, far, negative))
+    value = _where(lax.eq(x, np.inf) | lax.ne(x, x), x, value)
     return _where(lax.eq(x, 0.0), -np.inf, value)
 
 

@@ -23,6 +23,7 @@ from cotan.scipy import _bessel, _complex_functions
 from cotan.scipy._harmonics import sph_harm_y
 from cotan.scipy._hypergeometric import hyp1f1, hyp2f1
 from cotan.scipy._integrals import (
+    _any,
     bernoulli,
     bessel_jn,
     dawsn,
@@ -153,7 +154,7 @@ def loggamma(x):
     (x,) = _core.promote_inexact("loggamma", [x])
     if dtypes.issubdtype(x.dtype, np.complexfloating):
         return _core.strong(_complex_functions.loggamma(x))
-    return _where(lax.lt(gammasgn(x), 0.0), np.nan, lax.lgamma(x))
+    return _where(lax.lt(x, 0.0), np.nan, lax.lgamma(x))
 
 
 def wofz(z):
@@ -239,6 +240,27 @@ def beta(a, b):
     return _core.strong(sign * lax.exp(betaln(a, b)))
 
 
+def _stirling_tail(z):
+    """lgamma(z) - ((z - 1/2) log(z) - z + log(2 pi) / 2) for z > 20."""
+    r = 1.0 / z
+    square, total = r * r, lax.full_like(z, 0)
+    for c in (1188.0, -1680.0, 1260.0, -360.0, 12.0):
+        total = total * square + 1.0 / c
+    return total * r
+
+
+def _log_poch(z, m):
+    """log |gamma(z + m) / gamma(z)|; of large numbers by Stirling's formula,
+    term by term, for the two logarithms nearly cancel."""
+    large = (z > 20.0) & (z + m > 20.0)
+    a, b = _where(large, z, 30.0), _where(large, m, 1.0)
+    c = a + b
+    power = (a - 0.5) * lax.log1p(b / a) + b * (lax.log(c) - 1.0)
+    tail = _stirling_tail(c) - _stirling_tail(a)
+    z, m = _where(large, 1.0, z), _where(large, 1.0, m)
+    return _where(large, power + tail, lax.lgamma(z + m) - lax.lgamma(z))
+
+
 @_composition
 def poch(z, m):
     """gamma(z + m) / gamma(z), z (z + 1) ... (z + m - 1) for integers m."""
@@ -247,7 +269,7 @@ def poch(z, m):
     top = 34.0 if z.dtype.itemsize < 8 else 170.0
     near = (z > 0.0) & (z + m > 0.0) & (z < top) & (z + m < top)
     high, low = _where(near, z + m, 1.0), _where(near, z, 1.0)
-    far = sign * lax.exp(lax.lgamma(z + m) - lax.lgamma(z))
+    far = sign * lax.exp(_log_poch(z, m))
     ratio = _where(near, gamma(high) / gamma(low), far)
     ratio = _where(lax.eq(m, 0.0), lax.full_like(ratio, 1), ratio)
     return _core.strong(ratio)
@@ -289,10 +311,10 @@ def comb(N, k, *, repetition: bool = False):
         return _where(nothing, 1.0, comb(N + k - 1, k))
     valid = lax.le(k, N) & lax.ge(N, 0.0) & lax.ge(k, 0.0)
     n, m = _where(valid, N, 0.0), _where(valid, k, 0.0)
-    parts = lax.lgamma(n + 1) - lax.lgamma(m + 1) - lax.lgamma(n + 1 - m)
-    value = lax.exp(parts)
+    value = lax.exp(_log_poch(n + 1 - m, m) - lax.lgamma(m + 1))
     # Of integers it is one.
     exact = lax.eq(n, lax.floor(n)) & lax.eq(m, lax.floor(m))
+    exact = exact & lax.lt(lax.abs(value), np.inf)
     rest = lax.stop_gradient(lax.round(value) - value)
     return _where(valid, value + _where(exact, rest, 0.0), 0.0)
 
@@ -341,17 +363,40 @@ def _hurwitz(s, q):
     return total
 
 
+def _hurwitz_left(s, q):
+    """For integers s and q < 0. The terms before q + k is positive are those of
+    another zeta function, up to a sign."""
+    sign = _where(lax.eq(lax.rem(s, 2.0), 0.0), 1.0, lax.full_like(s, -1))
+    part = q - lax.floor(q)
+    before = _hurwitz(s, 1.0 - part) - _hurwitz(s, 1.0 - q)
+    return _hurwitz(s, part) + sign * before
+
+
 def zeta(x, q=None):
-    """The Hurwitz zeta function, sum of (k + q)^-x, for x > 1 and q > 0."""
+    """The Hurwitz zeta function, sum of (k + q)^-x, for x > 1.
+
+    For q < 0 x is an integer, else the result is nan; at q = 0, -1, ... it is
+    infinite.
+    """
     if q is None:
         raise NotImplementedError(
             "[zeta] pass q; the Riemann zeta function is zeta(x, 1)"
         )
     x, q = _real("zeta", x, q)
-    valid = lax.gt(x, 1.0) & lax.gt(q, 0.0)
-    value = _hurwitz(_where(valid, x, 2.0), _where(valid, q, 1.0))
-    value = _where(valid, value, np.nan)
-    return _where(lax.eq(x, 1.0), np.inf, value)
+    above = lax.gt(x, 1.0)
+    right = above & lax.gt(q, 0.0)
+    pole = above & lax.le(q, 0.0) & lax.eq(q, lax.floor(q))
+    left = above & lax.lt(q, 0.0) & ~pole & lax.eq(x, lax.floor(x))
+    value = _hurwitz(_where(right, x, 2.0), _where(right, q, 1.0))
+    value = _where(right, value, np.nan)
+    s, p = _where(left, x, 2.0), _where(left, q, -0.5)
+    value = lax.cond(
+        _any(left),
+        lambda v: _where(left, _hurwitz_left(s, p), v),
+        lambda v: v,
+        value,
+    )
+    return _where(lax.eq(x, 1.0) | pole, np.inf, value)
 
 
 def polygamma(n, x):
