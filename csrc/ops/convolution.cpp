@@ -415,8 +415,34 @@ Values conv_by_phases(const Params& params, std::span<const Value> x) {
                      Dims(shape.size(), 1))};
 }
 
+// A dilated lhs and few output features, which are not last: with features last
+// they are side by side in memory, and so are the operands of every product.
+Values conv_features_last(const Params& params, std::span<const Value> x) {
+  constexpr int64_t kFew = 8;
+  ConvParams p = P(params);
+  auto last = int64_t(p.strides.size()) + 1;
+  int64_t features = x[1].shape()[size_t(p.rhs_spec[0])];
+  bool holes = std::any_of(p.lhs_dilation.begin(), p.lhs_dilation.end(),
+                           [](int64_t n) { return n > 1; });
+  if (!holes || p.out_spec[1] == last || features > kFew) return {};
+  Axes there{p.lhs_spec[0]}, back(size_t(last) + 1);
+  Dims spec{0, last};
+  back[size_t(p.out_spec[0])] = 0;
+  back[size_t(p.out_spec[1])] = last;
+  for (int64_t d = 1; d < last; ++d) {
+    there.push_back(p.lhs_spec[size_t(d) + 1]);
+    back[size_t(p.out_spec[size_t(d) + 1])] = d;
+    spec.push_back(d);
+  }
+  there.push_back(p.lhs_spec[1]);
+  p.lhs_spec = p.out_spec = spec;
+  Value y = lax::conv(lax::transpose(x[0], there), x[1], std::move(p));
+  return {lax::transpose(y, back)};
+}
+
 Values conv_shortcut(const Params& params, std::span<const Value> x) {
   if (Values y = conv_as_product(params, x); !y.empty()) return y;
+  if (Values y = conv_features_last(params, x); !y.empty()) return y;
   return conv_by_phases(params, x);
 }
 
